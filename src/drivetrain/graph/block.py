@@ -1,0 +1,121 @@
+"""What a Block is, and the builder that lowers blocks to ONNX nodes.
+
+A fitted thing is a list of blocks. Each block reads named *wires* and writes named wires; a wire
+is a tensor. Wires have local names until :mod:`drivetrain.graph.program` joins the parts of a
+bundle and gives them prefixes. By convention
+
+- an encoder's blocks read wires named after the columns, and write ``features``, FLOAT [N, k];
+- a fitted model's blocks read ``X``, FLOAT [N, k], and write ``margin``, DOUBLE [N, t].
+
+One file in ``graph/blocks/`` holds one block: a frozen dataclass and its ``lower``. Lowering is
+the last step and the only place that knows ONNX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from drivetrain.core.arrays import Array
+
+Wire = str
+
+ML = "ai.onnx.ml"
+MICROSOFT = "com.microsoft"  # built into a stock ONNX Runtime
+OPSETS = {"": 20, ML: 5, MICROSOFT: 1}
+IR_VERSION = 10
+
+
+@runtime_checkable
+class Block(Protocol):
+    """One typed piece of a fitted thing; implementations are frozen dataclasses.
+
+    ``inputs`` and ``outputs`` are wires. All other fields are arrays, numbers, texts, booleans or
+    tuples of these, so that a block can be written to disk and read back without pickle.
+    """
+
+    @property
+    def inputs(self) -> tuple[Wire, ...]:
+        """Wires read."""
+
+    @property
+    def outputs(self) -> tuple[Wire, ...]:
+        """Wires written."""
+
+    def lower(self, graph: GraphBuilder) -> None:
+        """Add this block's nodes to ``graph``, writing ``self.outputs``."""
+
+
+@dataclass
+class GraphBuilder:
+    """Collects nodes and constants while blocks lower themselves."""
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
+    _by_content: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
+    _count: int = 0
+
+    def fresh(self, hint: str) -> Wire:
+        """Return a wire name that is not used yet."""
+        self._count += 1
+        return f"{hint}#{self._count}"
+
+    def constant(self, value: Array | Sequence[Any] | float | int, dtype: Any = None) -> Wire:
+        """Return the wire of a constant tensor; equal constants share one.
+
+        Texts are given as an object array or a list of str; numbers need a dtype unless they are
+        an array already.
+        """
+        array = np.asarray(value) if dtype is None else np.asarray(value, dtype=dtype)
+        if array.dtype.kind in "OUS":
+            texts = [str(item).encode() for item in array.ravel()]
+            key = ("str", array.shape, b"\0".join(texts) + bytes(str(len(texts)), "ascii"))
+        else:
+            key = (array.dtype.str, array.shape, array.tobytes())
+        if key in self._by_content:
+            return self._by_content[key]
+        name = self.fresh("const")
+        if array.dtype.kind in "OUS":
+            tensor = onnx.TensorProto(
+                name=name, data_type=onnx.TensorProto.STRING, dims=array.shape, string_data=texts
+            )
+        else:
+            tensor = numpy_helper.from_array(np.ascontiguousarray(array), name)
+        self.constants[name] = tensor
+        self._by_content[key] = name
+        return name
+
+    def node(
+        self,
+        op: str,
+        inputs: Sequence[Wire],
+        *,
+        to: Wire | None = None,
+        domain: str = "",
+        **attributes: Any,
+    ) -> Wire:
+        """Add a node with one output and return its wire; ``to`` names the output."""
+        output = to or self.fresh(op)
+        self.node_many(op, inputs, [output], domain=domain, **attributes)
+        return output
+
+    def node_many(
+        self,
+        op: str,
+        inputs: Sequence[Wire],
+        outputs: Sequence[Wire],
+        *,
+        domain: str = "",
+        **attributes: Any,
+    ) -> None:
+        """Add a node whose outputs are all named."""
+        self._count += 1
+        node = helper.make_node(
+            op, list(inputs), list(outputs), name=f"{op}#{self._count}", domain=domain, **attributes
+        )
+        self.nodes.append(node)

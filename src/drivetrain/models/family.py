@@ -1,0 +1,112 @@
+"""The family contract: how a kind of model is searched, fitted and turned into blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+from drivetrain.core.arrays import Features, FloatMatrix, FloatVector
+from drivetrain.core.contract import Task
+from drivetrain.graph.block import Block
+
+Link: TypeAlias = Literal["identity", "sigmoid", "softmax"]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Size of the matrix a family is asked to learn from."""
+
+    rows: int
+    features: int
+    classes: int = 0
+
+
+@dataclass(frozen=True)
+class Range:
+    """One tunable parameter: numbers from ``low`` to ``high``, or ``choices``."""
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    integer: bool = False
+    choices: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Space:
+    """Good defaults first, the best of them first; then the ranges around them.
+
+    ``encoding`` says what features the family wants: ``"trees"`` (raw scale, NaN kept, target
+    encodings) or ``"linear"`` (centred, scaled, filled, one-hot).
+    """
+
+    defaults: tuple[dict[str, Any], ...]
+    ranges: dict[str, Range] = field(default_factory=dict)
+    encoding: Literal["trees", "linear"] = "trees"
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Rows to stop early on; their targets are never fitted on."""
+
+    X: Features
+    y: FloatVector
+    weight: FloatVector | None = None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one fit may use. ``remaining_s`` is asked between iterations and falls with the clock."""
+
+    remaining_s: Callable[[], float]
+    threads: int = 1
+
+
+class Fitted(Protocol):
+    """A fitted model."""
+
+    link: Link  # from margin to prediction or probability
+    details: dict[str, Any]  # trees grown, iterations: for the leaderboard
+
+    def predict(self, X: Features) -> FloatMatrix:
+        """Return the library's own answer on the margin scale, float64 (n, t), for parity.
+
+        t is 1 for binary and regression, K for multiclass. With link ``identity`` in a
+        classification the margin already is a probability.
+        """
+        ...
+
+    def blocks(self) -> tuple[Block, ...]:
+        """Blocks that read ``X`` (FLOAT [N, k]) and write ``margin`` (DOUBLE [N, t])."""
+        ...
+
+
+class Family(Protocol):
+    """One file in ``models/families/``, its object called ``family``."""
+
+    tasks: tuple[Task, ...]
+
+    def space(self, task: Task, shape: Shape) -> Space:
+        """Return the family's defaults and ranges for a table of this shape."""
+        ...
+
+    def fit(
+        self,
+        X: Features,
+        y: FloatVector,
+        *,
+        task: Task,
+        classes: int,
+        metric: str,
+        weight: FloatVector | None,
+        validation: Validation | None,
+        parameters: dict[str, Any],
+        budget: Budget,
+        seed: int,
+    ) -> Fitted:
+        """Fit on rows ``X`` (n, k) and targets ``y`` (n,): class numbers or values.
+
+        Must return before ``budget.remaining_s()`` reaches 0, with what it has by then.
+        """
+        ...
