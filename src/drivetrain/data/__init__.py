@@ -1,0 +1,1 @@
+"""From a file to typed columns: read, infer the Contract, check, split."""
