@@ -57,7 +57,10 @@ class GraphBuilder:
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
-    _by_content: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
+    _by_content: dict[tuple[str, tuple[int, ...], bytes], str] = field(
+        default_factory=dict
+    )
+    _by_node: dict[bytes, str] = field(default_factory=dict)
     _count: int = 0
 
     def fresh(self, hint: str) -> Wire:
@@ -65,7 +68,9 @@ class GraphBuilder:
         self._count += 1
         return f"{hint}#{self._count}"
 
-    def constant(self, value: Array | Sequence[Any] | float | int, dtype: Any = None) -> Wire:
+    def constant(
+        self, value: Array | Sequence[Any] | float, dtype: Any = None
+    ) -> Wire:
         """Return the wire of a constant tensor; equal constants share one.
 
         Texts are given as an object array or a list of str; numbers need a dtype unless they are
@@ -74,7 +79,8 @@ class GraphBuilder:
         array = np.asarray(value) if dtype is None else np.asarray(value, dtype=dtype)
         if array.dtype.kind in "OUS":
             texts = [str(item).encode() for item in array.ravel()]
-            key = ("str", array.shape, b"\0".join(texts) + bytes(str(len(texts)), "ascii"))
+            lengths = ",".join(str(len(text)) for text in texts).encode()
+            key = ("str", array.shape, lengths + b":" + b"".join(texts))
         else:
             key = (array.dtype.str, array.shape, array.tobytes())
         if key in self._by_content:
@@ -82,7 +88,10 @@ class GraphBuilder:
         name = self.fresh("const")
         if array.dtype.kind in "OUS":
             tensor = onnx.TensorProto(
-                name=name, data_type=onnx.TensorProto.STRING, dims=array.shape, string_data=texts
+                name=name,
+                data_type=onnx.TensorProto.STRING,
+                dims=array.shape,
+                string_data=texts,
             )
         else:
             tensor = numpy_helper.from_array(np.ascontiguousarray(array), name)
@@ -99,9 +108,38 @@ class GraphBuilder:
         domain: str = "",
         **attributes: Any,
     ) -> Wire:
-        """Add a node with one output and return its wire; ``to`` names the output."""
+        """Add a node with one output and return its wire; ``to`` names the output.
+
+        Without ``to``, a node equal to an earlier one is not added again: its wire is returned.
+        """
+        return self._add(op, inputs, to, domain, attributes)
+
+    def cast(self, wire: Wire, dtype: int, *, to: Wire | None = None) -> Wire:
+        """Add a Cast to an ``onnx.TensorProto`` data type and return its wire."""
+        return self._add("Cast", [wire], to, "", {"to": dtype})
+
+    def _add(
+        self,
+        op: str,
+        inputs: Sequence[Wire],
+        to: Wire | None,
+        domain: str,
+        attributes: dict[str, Any],
+    ) -> Wire:
+        node = helper.make_node(op, list(inputs), [], domain=domain)
+        node.attribute.extend(
+            helper.make_attribute(name, value)
+            for name, value in sorted(attributes.items())
+        )
+        content = node.SerializeToString(deterministic=True)
+        if to is None and content in self._by_node:
+            return self._by_node[content]
         output = to or self.fresh(op)
-        self.node_many(op, inputs, [output], domain=domain, **attributes)
+        node.output.append(output)
+        self._count += 1
+        node.name = f"{op}#{self._count}"
+        self.nodes.append(node)
+        self._by_node.setdefault(content, output)
         return output
 
     def node_many(
@@ -116,6 +154,11 @@ class GraphBuilder:
         """Add a node whose outputs are all named."""
         self._count += 1
         node = helper.make_node(
-            op, list(inputs), list(outputs), name=f"{op}#{self._count}", domain=domain, **attributes
+            op,
+            list(inputs),
+            list(outputs),
+            name=f"{op}#{self._count}",
+            domain=domain,
+            **attributes,
         )
         self.nodes.append(node)

@@ -1,0 +1,71 @@
+"""From margins to probabilities, and weighted sums of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from drivetrain.graph.block import GraphBuilder, Wire
+
+
+@dataclass(frozen=True)
+class LinkBlock:
+    """Apply a link in double: DOUBLE [N, t] to DOUBLE [N, t].
+
+    The sigmoid is 1 / (1 + exp(-x)), exact to the last digit down to -700, where ONNX Runtime's
+    own float32 Sigmoid is 0 from -20 on. The softmax takes the row's maximum off first.
+    """
+
+    input: Wire
+    output: Wire
+    link: Literal["identity", "sigmoid", "softmax"]
+
+    @property
+    def inputs(self) -> tuple[Wire, ...]:
+        return (self.input,)
+
+    @property
+    def outputs(self) -> tuple[Wire, ...]:
+        return (self.output,)
+
+    def lower(self, graph: GraphBuilder) -> None:
+        if self.link == "identity":
+            graph.node("Identity", [self.input], to=self.output)
+        elif self.link == "sigmoid":
+            one = graph.constant(1.0, np.float64)
+            power = graph.node("Exp", [graph.node("Neg", [self.input])])
+            graph.node("Div", [one, graph.node("Add", [power, one])], to=self.output)
+        else:
+            axis = graph.constant([1], np.int64)
+            highest = graph.node("ReduceMax", [self.input, axis], keepdims=1)
+            power = graph.node("Exp", [graph.node("Sub", [self.input, highest])])
+            total = graph.node("ReduceSum", [power, axis], keepdims=1)
+            graph.node("Div", [power, total], to=self.output)
+
+
+@dataclass(frozen=True)
+class WeightedSum:
+    """Add wires with weights in double, left to right: DOUBLE [N, t] each, to DOUBLE [N, t]."""
+
+    inputs_: tuple[Wire, ...]
+    output: Wire
+    weights: tuple[float, ...]
+
+    @property
+    def inputs(self) -> tuple[Wire, ...]:
+        return self.inputs_
+
+    @property
+    def outputs(self) -> tuple[Wire, ...]:
+        return (self.output,)
+
+    def lower(self, graph: GraphBuilder) -> None:
+        total: Wire | None = None
+        for wire, weight in zip(self.inputs_, self.weights, strict=True):
+            part = wire
+            if weight != 1.0:
+                part = graph.node("Mul", [wire, graph.constant(weight, np.float64)])
+            total = part if total is None else graph.node("Add", [total, part])
+        graph.node("Identity", [total or ""], to=self.output)

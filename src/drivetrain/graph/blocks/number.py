@@ -1,0 +1,91 @@
+"""A number column, scaled in double before it becomes float32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from onnx import TensorProto
+
+from drivetrain.graph.block import GraphBuilder, Wire
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class Number:
+    """Scale a column in double, clip it, and cast: DOUBLE [N] to FLOAT [N, 1].
+
+    ``(x - center) * scale``, so that wide numbers (seconds since 1970) keep their digits through
+    the cast. The result is clipped to [low, high], ±inf too; NaN is kept, or becomes ``fill``.
+
+    Attributes
+    ----------
+    low, high
+        Bounds in the scaled unit, within the range of float32.
+    fill
+        What missing becomes, in the scaled unit; None keeps NaN.
+    """
+
+    column: Wire
+    output: Wire
+    center: float = 0.0
+    scale: float = 1.0
+    low: float = -FLOAT32_MAX
+    high: float = FLOAT32_MAX
+    fill: float | None = None
+
+    @property
+    def inputs(self) -> tuple[Wire, ...]:
+        return (self.column,)
+
+    @property
+    def outputs(self) -> tuple[Wire, ...]:
+        return (self.output,)
+
+    def lower(self, graph: GraphBuilder) -> None:
+        value = scaled(graph, self.column, self)
+        graph.node("Unsqueeze", [value, graph.constant([1], np.int64)], to=self.output)
+
+
+@dataclass(frozen=True)
+class Vector:
+    """Scale every item of a vector column as :class:`Number` does: DOUBLE [N, k] to FLOAT [N, k]."""
+
+    column: Wire
+    output: Wire
+    center: float = 0.0
+    scale: float = 1.0
+    low: float = -FLOAT32_MAX
+    high: float = FLOAT32_MAX
+    fill: float | None = None
+
+    @property
+    def inputs(self) -> tuple[Wire, ...]:
+        return (self.column,)
+
+    @property
+    def outputs(self) -> tuple[Wire, ...]:
+        return (self.output,)
+
+    def lower(self, graph: GraphBuilder) -> None:
+        graph.node("Identity", [scaled(graph, self.column, self)], to=self.output)
+
+
+def scaled(graph: GraphBuilder, wire: Wire, block: Number | Vector) -> Wire:
+    """Add the nodes from DOUBLE to finite-or-NaN FLOAT and return their wire.
+
+    Clip is spelt as comparisons: what ONNX Runtime's Clip does with NaN depends on the place of
+    the number in a vector register.
+    """
+    if block.center != 0.0:
+        wire = graph.node("Sub", [wire, graph.constant(block.center, np.float64)])
+    if block.scale != 1.0:
+        wire = graph.node("Mul", [wire, graph.constant(block.scale, np.float64)])
+    for op, bound in (("Less", block.low), ("Greater", block.high)):
+        limit = graph.constant(bound, np.float64)
+        wire = graph.node("Where", [graph.node(op, [wire, limit]), limit, wire])
+    if block.fill is not None:
+        fill = graph.constant(block.fill, np.float64)
+        wire = graph.node("Where", [graph.node("IsNaN", [wire]), fill, wire])
+    return graph.cast(wire, TensorProto.FLOAT)

@@ -1,0 +1,115 @@
+"""Words of a text, weighted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from onnx import TensorProto
+
+from drivetrain.core.arrays import Features
+from drivetrain.graph.block import MICROSOFT, GraphBuilder, Wire
+
+WORD = r"[\pL\pN]+"  # RE2: runs of letters and digits of any script
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Cut texts into words: STRING [N] to STRING [N, m], rows filled up with ``''``.
+
+    m is the largest number of words of a row, at least 1. A word is a run of Unicode letters and
+    digits; ``lower`` turns A-Z into a-z and leaves other letters as they are, because the "C"
+    locale is the only one that every machine has.
+    """
+
+    column: Wire
+    output: Wire
+    lower_case: bool = True
+
+    @property
+    def inputs(self) -> tuple[Wire, ...]:
+        return (self.column,)
+
+    @property
+    def outputs(self) -> tuple[Wire, ...]:
+        return (self.output,)
+
+    def lower(self, graph: GraphBuilder) -> None:
+        graph.node(
+            "Identity", [tokens(graph, self.column, self.lower_case)], to=self.output
+        )
+
+
+@dataclass(frozen=True)
+class Words:
+    """Weigh the words of a text: STRING [N] to FLOAT [N, V].
+
+    Feature v is the number of times word v occurs, times its weight; with ``normalise`` each row
+    is then divided by its Euclidean length. A text without a known word is all zeros. Words are
+    cut as :class:`Tokens` does.
+
+    Attributes
+    ----------
+    vocabulary
+        V different words, V >= 1, in lower case where ``lower_case``.
+    weights
+        float32 (V,), such as inverse document frequencies.
+    """
+
+    column: Wire
+    output: Wire
+    vocabulary: tuple[str, ...]
+    weights: Features
+    lower_case: bool = True
+    normalise: bool = True
+
+    @property
+    def inputs(self) -> tuple[Wire, ...]:
+        return (self.column,)
+
+    @property
+    def outputs(self) -> tuple[Wire, ...]:
+        return (self.output,)
+
+    def lower(self, graph: GraphBuilder) -> None:
+        counts = graph.node(
+            "TfIdfVectorizer",
+            [tokens(graph, self.column, self.lower_case)],
+            mode="TFIDF",
+            min_gram_length=1,
+            max_gram_length=1,
+            max_skip_count=0,
+            ngram_counts=[0],
+            ngram_indexes=list(range(len(self.vocabulary))),
+            pool_strings=list(self.vocabulary),
+            weights=np.asarray(self.weights, np.float32).tolist(),
+        )
+        if not self.normalise:
+            graph.node("Identity", [counts], to=self.output)
+            return
+        wide = graph.cast(counts, TensorProto.DOUBLE)
+        axis = graph.constant([1], np.int64)
+        squares = graph.node(
+            "ReduceSum", [graph.node("Mul", [wide, wide]), axis], keepdims=1
+        )
+        zero, one = graph.constant(0.0, np.float64), graph.constant(1.0, np.float64)
+        is_empty = graph.node("Equal", [squares, zero])
+        length = graph.node("Sqrt", [graph.node("Where", [is_empty, one, squares])])
+        graph.cast(graph.node("Div", [wide, length]), TensorProto.FLOAT, to=self.output)
+
+
+def tokens(graph: GraphBuilder, wire: Wire, lower_case: bool) -> Wire:
+    """Add the nodes that cut STRING [N] into STRING [N, m]."""
+    if lower_case:
+        wire = graph.node(
+            "StringNormalizer", [wire], case_change_action="LOWER", locale="C"
+        )
+    return graph.node(
+        "Tokenizer",
+        [wire],
+        domain=MICROSOFT,
+        mark=0,
+        mincharnum=1,
+        pad_value="",
+        tokenexp=WORD,
+    )
