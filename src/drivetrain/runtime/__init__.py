@@ -1,0 +1,1 @@
+"""Read and verify a bundle, admit cells, run the graph: numpy, onnxruntime, msgspec, nothing else."""

@@ -1,0 +1,183 @@
+"""Turn cells into typed columns under a Contract: the one function for training and serving.
+
+``sources/`` finds the columns in whatever holds the rows, ``kinds/`` reads their cells, and here
+the Contract's policies decide what becomes of each breach: refuse all rows, put a stand-in, or
+let it pass and count it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from drivetrain.core.arrays import Array, Columns, FloatVector
+from drivetrain.core.contract import Breach, Column, Contract, Target
+from drivetrain.core.errors import DataError, Value
+from drivetrain.runtime.forms import Cells
+from drivetrain.runtime.kinds import reader_of
+from drivetrain.runtime.kinds.number import NumberReader
+from drivetrain.runtime.kinds.reader import BREACHES, INFINITE, JUNK, MISSING, Reader
+from drivetrain.runtime.kinds.text import TextReader
+from drivetrain.runtime.refusal import Refusals
+from drivetrain.runtime.sources import cells_of, open_source
+from drivetrain.runtime.sources.source import Source
+
+Breaches = dict[tuple[str, Breach], int]
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """Typed columns of ``rows`` rows, and how often each column breached the Contract."""
+
+    columns: Columns
+    rows: int
+    breaches: Breaches
+
+
+def admit(contract: Contract, source: object) -> Admitted:
+    """Read rows from whatever holds them into typed columns.
+
+    Parameters
+    ----------
+    source
+        A dict of one row, a list of such dicts, a dict of arrays, or a Polars, pandas or Arrow
+        frame. It is not changed. Columns may come in any order.
+
+    Raises
+    ------
+    ContractError
+        If a cell, a missing or an extra column breaches the Contract where the policy says
+        reject. It names the first such cell, and counts the others.
+
+    Examples
+    --------
+    >>> contract = Contract(columns=(Column(name="age", kind="number"),))
+    >>> admit(contract, [{"age": "39"}, {"age": None}]).columns["age"]
+    array([39., nan])
+    """
+    return Admission(contract).admit(source)
+
+
+class Admission:
+    """A Contract made ready: what :func:`admit` does, for many sources."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self.readers: Mapping[str, Reader] = {
+            column.name: reader_of(column) for column in contract.columns
+        }
+        self.known = {*contract.names, *contract.ignored}
+        if contract.target is not None:
+            self.known.add(contract.target.name)
+
+    def admit(self, source: object) -> Admitted:
+        """Read rows; see :func:`admit`."""
+        found = open_source(source, self.contract)
+        refusals = Refusals(self.contract)
+        breaches: Breaches = {}
+        self._check_names(found, refusals, breaches)
+        columns = {}
+        for name, reader in self.readers.items():
+            cells = found.cells.get(name)
+            if cells is None:
+                columns[name] = reader.pack([reader.absent] * found.rows)
+            else:
+                columns[name] = _settle(reader, cells, found, refusals, breaches)
+        refusals.raise_if_any()
+        return Admitted(columns, found.rows, breaches)
+
+    def _check_names(self, found: Source, refusals: Refusals, breaches: Breaches) -> None:
+        for name in self.readers:
+            absent = found.absent.get(name)
+            if name in found.cells and absent is None:
+                continue
+            if self.contract.missing_column == "reject":
+                first = None if absent is None else int(np.argmax(absent))
+                refusals.missing_column(name, first)
+            count = found.rows if absent is None else int(absent.sum())
+            breaches[name, "missing_column"] = count
+        for name, count in found.extra.items():
+            if name in self.known:
+                continue
+            if self.contract.extra_column == "reject":
+                refusals.extra_column(name)
+            breaches[name, "extra_column"] = count
+
+
+def _settle(
+    reader: Reader, cells: Cells, found: Source, refusals: Refusals, breaches: Breaches
+) -> Array:
+    """Read one column and let its policy decide about each breach."""
+    reading = reader.read_many(cells)
+    name = reader.column.name
+    said = reading.breaches
+    if name in found.absent:  # counted as a missing column already
+        said = np.where(found.absent[name], np.uint8(0), said)
+    if not said.any():
+        return reading.values
+    counts = np.bincount(said, minlength=len(BREACHES))
+    for breach in range(1, len(BREACHES)):
+        if not counts[breach]:
+            continue
+        action = reader.actions[breach]
+        breaches[name, BREACHES[breach]] = int(counts[breach])
+        if action == "count":
+            continue
+        rows = np.flatnonzero(said == breach)
+        if action == "reject":
+            refusals.cells(reader, breach, rows, cells)
+        else:
+            reader.coerce(reading.values, breach, rows)
+    return reading.values
+
+
+def admit_target(target: Target, cells: object) -> FloatVector:
+    """Read the target's cells: class numbers, or the values of a regression, float64 (n,).
+
+    Parameters
+    ----------
+    cells
+        A Series, an array or a list.
+
+    Raises
+    ------
+    DataError
+        If a cell is missing, no number or infinite (regression), or of an unknown class.
+    """
+    found = cells_of(cells)
+    column = Column(name=target.name, kind="number", missing_values=target.missing_values)
+    if target.task == "regression":
+        reading = NumberReader(column).read_many(found)
+        refused = np.isin(reading.breaches, (JUNK, MISSING, INFINITE))
+        _refuse_target(target, found, np.flatnonzero(refused), "a finite number")
+        return reading.values
+    numbers = {label: float(number) for number, label in enumerate(target.classes)}
+    distinct, codes = _distinct_texts(column, found)
+    known = np.array([numbers.get(text, np.nan) for text in distinct], dtype=np.float64)
+    values = known[codes]
+    some = ", ".join(f"'{label}'" for label in target.classes[:8])
+    more = "" if len(target.classes) <= 8 else f" and {len(target.classes) - 8} more"
+    _refuse_target(target, found, np.flatnonzero(np.isnan(values)), f"one of {some}{more}")
+    return values
+
+
+def _distinct_texts(column: Column, cells: Cells) -> tuple[list[str], Array]:
+    texts = TextReader(column).read_many(cells).values.tolist()
+    numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    return list(numbers), np.array([numbers[text] for text in texts], dtype=np.int64)
+
+
+def _refuse_target(target: Target, cells: Cells, rows: Array, expected: str) -> None:
+    if not len(rows):
+        return
+    row = int(rows[0])
+    others = "" if len(rows) == 1 else f" {len(rows) - 1} more rows have no usable target."
+    raise DataError(
+        where=f"target '{target.name}', row {row}",
+        expected=expected,
+        got=Value(cells.cell(row)),
+        remedy=f"Correct the row or leave it out.{others}",
+        code="DT225",
+    )

@@ -1,0 +1,62 @@
+"""Columns of an Arrow table, through its own methods and without importing pyarrow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from drivetrain.core.contract import Contract
+from drivetrain.runtime.forms import Cells, Numbers, Things
+from drivetrain.runtime.sources.source import Source, check_names
+
+_NUMBERS = frozenset(
+    {"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+     "halffloat", "float", "double", "bool"}
+)  # fmt: skip
+
+
+def read(table: Any, contract: Contract) -> Source | None:
+    """Read the Contract's columns of a Table or RecordBatch; None for any other Arrow object."""
+    if not hasattr(table, "column_names"):
+        return None
+    names = list(table.column_names)
+    check_names(names)
+    wanted = set(contract.names)
+    return Source(
+        rows=table.num_rows,
+        cells={name: cells_of(table.column(name)) for name in names if name in wanted},
+        extra={name: table.num_rows for name in names if name not in wanted},
+    )
+
+
+def cells_of(column: Any) -> Cells:
+    """Give an Arrow array, chunked or not, of any type as cells."""
+    kind = str(column.type)
+    if kind in _NUMBERS:
+        if not column.null_count:
+            return Numbers(_numpy(column))
+        filled = column.fill_null(False if kind == "bool" else 0)
+        return Numbers(_numpy(filled), _numpy(column.is_null()))
+    if kind in ("string", "large_string"):
+        return _coded(column.dictionary_encode())
+    if kind.startswith("dictionary"):
+        return _coded(column)
+    return Things(column.to_pylist())
+
+
+def _numpy(column: Any) -> Any:
+    if hasattr(column, "chunks"):  # a ChunkedArray copies by itself
+        return column.to_numpy()
+    return column.to_numpy(zero_copy_only=False)
+
+
+def _coded(column: Any) -> Cells:
+    if hasattr(column, "combine_chunks"):
+        column = column.unify_dictionaries().combine_chunks()
+    if hasattr(column, "chunks"):  # no rows, or too many texts for one array
+        return Things(column.to_pylist())
+    items = column.dictionary.to_pylist()
+    missing = _numpy(column.is_null())
+    codes = _numpy(column.indices.fill_null(0)).astype(np.int64)
+    return Things([*items, None], np.where(missing, len(items), codes))
