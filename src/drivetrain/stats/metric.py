@@ -1,8 +1,8 @@
 """What a metric is: its name, what it reads, which way is better, and how it is computed.
 
 A built-in metric is written as ``prepare(y, prediction)``, which does once whatever does not depend
-on the weights (sorting, losses of each row) and returns a function of the weights alone. A bootstrap
-resample is nothing but whole-number weights, so a thousand resamples cost one sort.
+on the weights (sorting, losses of each row) and returns a function of the weights alone. A
+bootstrap resample is nothing but whole-number weights, so a thousand resamples cost one sort.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def metric_from(
     greater_is_better: bool,
     tasks: tuple[Task, ...],
 ) -> Metric:
-    """Make a built-in metric from its prepared form; its ``about`` is the docstring's first line."""
+    """Make a built-in metric from its prepared form, ``about`` from the docstring's first line."""
 
     def function(y: FloatVector, prediction: Array, weight: FloatVector | None) -> float:
         return prepare(y, prediction)(np.ones(len(y)) if weight is None else weight)

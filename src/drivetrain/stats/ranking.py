@@ -18,7 +18,7 @@ def _sorted_groups(score: FloatVector) -> tuple[IndexVector, IndexVector]:
 def _counts(
     weight: FloatVector, positive: FloatVector, order: IndexVector, ends: IndexVector
 ) -> tuple[FloatVector, FloatVector]:
-    """Return weights of true and of all rows at or above each distinct score, each (groups + 1,)."""
+    """Return weights of true and of all rows above each distinct score, each (groups + 1,)."""
     ordered = weight[order]
     true = np.concatenate(([0.0], np.cumsum(ordered * positive)[ends]))
     everything = np.concatenate(([0.0], np.cumsum(ordered)[ends]))

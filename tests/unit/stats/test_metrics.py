@@ -147,7 +147,7 @@ def test_aliases_and_spellings_find_the_same_metric():
 
 
 def test_an_unknown_metric_names_those_of_the_task():
-    with pytest.raises(SettingError, match="rmse, mae.*got 'wow'"):
+    with pytest.raises(SettingError, match=r"rmse, mae.*got 'wow'"):
         find_metric("wow", "regression")
 
 
