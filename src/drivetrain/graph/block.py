@@ -57,9 +57,7 @@ class GraphBuilder:
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
-    _by_content: dict[tuple[str, tuple[int, ...], bytes], str] = field(
-        default_factory=dict
-    )
+    _by_content: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
     _by_node: dict[bytes, str] = field(default_factory=dict)
     _count: int = 0
 
@@ -68,9 +66,7 @@ class GraphBuilder:
         self._count += 1
         return f"{hint}#{self._count}"
 
-    def constant(
-        self, value: Array | Sequence[Any] | float, dtype: Any = None
-    ) -> Wire:
+    def constant(self, value: Array | Sequence[Any] | float, dtype: Any = None) -> Wire:
         """Return the wire of a constant tensor; equal constants share one.
 
         Texts are given as an object array or a list of str; numbers need a dtype unless they are
@@ -128,8 +124,7 @@ class GraphBuilder:
     ) -> Wire:
         node = helper.make_node(op, list(inputs), [], domain=domain)
         node.attribute.extend(
-            helper.make_attribute(name, value)
-            for name, value in sorted(attributes.items())
+            helper.make_attribute(name, value) for name, value in sorted(attributes.items())
         )
         content = node.SerializeToString(deterministic=True)
         if to is None and content in self._by_node:

@@ -14,9 +14,7 @@ from drivetrain.graph.block import GraphBuilder, Wire
 DAY_US = 86_400_000_000
 MINUTE_US = 60_000_000
 DAYS_1970_TO_2000 = 10_957
-DAYS_0000_MARCH_TO_1970 = (
-    719_468  # the civil calendar below starts its years on 1 March
-)
+DAYS_0000_MARCH_TO_1970 = 719_468  # the civil calendar below starts its years on 1 March
 DAYS_400_YEARS = 146_097
 
 
@@ -56,16 +54,12 @@ class DatetimeParts:
         return (self.output,)
 
     def lower(self, graph: GraphBuilder) -> None:
-        missing = graph.node(
-            "Equal", [self.column, graph.constant(MISSING_TIME, np.int64)]
-        )
+        missing = graph.node("Equal", [self.column, graph.constant(MISSING_TIME, np.int64)])
         time = graph.node("Where", [missing, graph.constant(0, np.int64), self.column])
         clock = _Calendar(graph, time)
         axis = graph.constant([1], np.int64)
         columns = [
-            graph.node(
-                "Unsqueeze", [graph.cast(PARTS[part](clock), TensorProto.FLOAT), axis]
-            )
+            graph.node("Unsqueeze", [graph.cast(PARTS[part](clock), TensorProto.FLOAT), axis])
             for part in self.parts
         ]
         matrix = graph.node("Concat", columns, axis=1)
@@ -101,9 +95,7 @@ class _Calendar:
         quotient = self._op("Div", wire, by)
         rest = self._op("Sub", wire, self._op("Mul", quotient, by))
         below = self.graph.cast(self._op("Less", rest, 0), TensorProto.INT64)
-        return self._op("Sub", quotient, below), self._op(
-            "Add", rest, self._op("Mul", below, by)
-        )
+        return self._op("Sub", quotient, below), self._op("Add", rest, self._op("Mul", below, by))
 
     def days(self) -> tuple[Wire, Wire]:
         """Return days since 1970 and microseconds of the day."""
@@ -126,9 +118,7 @@ class _Calendar:
         era, day = self.floor_divide(shifted, DAYS_400_YEARS)
         year = self._op("Sub", day, self._op("Div", day, 1460))
         year = self._op("Add", year, self._op("Div", day, 36_524))
-        year = self._op(
-            "Div", self._op("Sub", year, self._op("Div", day, 146_096)), 365
-        )
+        year = self._op("Div", self._op("Sub", year, self._op("Div", day, 146_096)), 365)
         before = self._op("Add", self._op("Mul", year, 365), self._op("Div", year, 4))
         before = self._op("Sub", before, self._op("Div", year, 100))
         of_year = self._op("Sub", day, before)
@@ -137,15 +127,11 @@ class _Calendar:
 
     def _is_early(self) -> Wire:
         """Return INT64 1 in January and February, which end the March year."""
-        return self.graph.cast(
-            self._op("Greater", self._civil()[3], 9), TensorProto.INT64
-        )
+        return self.graph.cast(self._op("Greater", self._civil()[3], 9), TensorProto.INT64)
 
     def year(self) -> Wire:
         era, year, _, _ = self._civil()
-        return self._op(
-            "Add", self._op("Add", year, self._op("Mul", era, 400)), self._is_early()
-        )
+        return self._op("Add", self._op("Add", year, self._op("Mul", era, 400)), self._is_early())
 
     def month(self) -> Wire:
         month = self._op("Add", self._civil()[3], 3)
@@ -160,16 +146,12 @@ class _Calendar:
         _, year, of_year, _ = self._civil()
         is_fourth = self._op("Equal", self._op("Mod", year, 4), 0)
         is_hundredth = self._op("Equal", self._op("Mod", year, 100), 0)
-        is_leap = self.graph.node(
-            "And", [is_fourth, self.graph.node("Not", [is_hundredth])]
-        )
+        is_leap = self.graph.node("And", [is_fourth, self.graph.node("Not", [is_hundredth])])
         is_leap = self.graph.node("Or", [is_leap, self._op("Equal", year, 0)])
         late = self._op("Add", of_year, self.graph.cast(is_leap, TensorProto.INT64))
         late = self._op("Add", late, 60)
         early = self._op("Sub", of_year, 305)
-        return self.graph.node(
-            "Where", [self._op("Greater", of_year, 305), early, late]
-        )
+        return self.graph.node("Where", [self._op("Greater", of_year, 305), early, late])
 
     def weekday(self) -> Wire:
         # 1970-01-01 was a Thursday.

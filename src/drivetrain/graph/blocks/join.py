@@ -61,15 +61,9 @@ class NumberText:
         largest = graph.constant(LARGEST_WHOLE, np.float64)
         zero = graph.constant(0.0, np.float64)
         # Casting NaN or a number beyond int64 is undefined, so these become 0 first.
-        is_small = graph.node(
-            "LessOrEqual", [graph.node("Abs", [self.column]), largest]
-        )
-        number = graph.cast(
-            graph.node("Where", [is_small, self.column, zero]), TensorProto.INT64
-        )
-        is_whole = graph.node(
-            "Equal", [graph.cast(number, TensorProto.DOUBLE), self.column]
-        )
+        is_small = graph.node("LessOrEqual", [graph.node("Abs", [self.column]), largest])
+        number = graph.cast(graph.node("Where", [is_small, self.column, zero]), TensorProto.INT64)
+        is_whole = graph.node("Equal", [graph.cast(number, TensorProto.DOUBLE), self.column])
         digits = graph.cast(number, TensorProto.STRING)
         text = graph.node("Where", [is_whole, digits, graph.constant([NOT_WHOLE])])
         missing = graph.node("IsNaN", [self.column])

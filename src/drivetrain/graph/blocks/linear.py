@@ -40,9 +40,7 @@ class Linear:
         features = graph.cast(self.input, TensorProto.DOUBLE)
         weights = graph.constant(self.weights, np.float64)
         product = graph.node("MatMul", [features, weights])
-        graph.node(
-            "Add", [product, graph.constant(self.bias, np.float64)], to=self.output
-        )
+        graph.node("Add", [product, graph.constant(self.bias, np.float64)], to=self.output)
 
     @classmethod
     def average(cls, blocks: tuple[Linear, ...]) -> Linear:

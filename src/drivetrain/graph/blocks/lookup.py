@@ -41,8 +41,8 @@ class Lookup:
         return (self.output,)
 
     def lower(self, graph: GraphBuilder) -> None:
-        values = np.asarray(self.values, np.float32).reshape(len(self.keys), -1)
         default = np.asarray(self.default, np.float32).reshape(-1)
+        values = np.asarray(self.values, np.float32).reshape(len(self.keys), len(default))
         keys: tuple[str, ...] = self.keys
         if not keys:  # an empty LabelEncoder is refused by ONNX Runtime
             keys, values = ("",), default[None, :]
@@ -55,9 +55,7 @@ class Lookup:
                 values_floats=values[:, 0].tolist(),
                 default_float=float(default[0]),
             )
-            graph.node(
-                "Unsqueeze", [found, graph.constant([1], np.int64)], to=self.output
-            )
+            graph.node("Unsqueeze", [found, graph.constant([1], np.int64)], to=self.output)
             return
         row = graph.node(
             "LabelEncoder",

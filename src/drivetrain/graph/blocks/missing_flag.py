@@ -40,9 +40,7 @@ class MissingFlag:
         if self.kind in ("number", "boolean"):
             missing = graph.node("IsNaN", [self.column])
         elif self.kind == "datetime":
-            missing = graph.node(
-                "Equal", [self.column, graph.constant(MISSING_TIME, np.int64)]
-            )
+            missing = graph.node("Equal", [self.column, graph.constant(MISSING_TIME, np.int64)])
         else:
             missing = graph.node("Equal", [self.column, graph.constant([""])])
         flag = graph.cast(missing, TensorProto.FLOAT)

@@ -50,7 +50,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Vector:
-    """Scale every item of a vector column as :class:`Number` does: DOUBLE [N, k] to FLOAT [N, k]."""
+    """Scale each item of a vector as :class:`Number` does: DOUBLE [N, k] to FLOAT [N, k]."""
 
     column: Wire
     output: Wire

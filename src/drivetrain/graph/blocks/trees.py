@@ -76,9 +76,7 @@ class Trees:
 
     def lower(self, graph: GraphBuilder) -> None:
         is_double = self.precision == "double"
-        features = (
-            graph.cast(self.input, TensorProto.DOUBLE) if is_double else self.input
-        )
+        features = graph.cast(self.input, TensorProto.DOUBLE) if is_double else self.input
         parts = []
         trees = self if is_double else _base_as_first_trees(self)
         for start in range(0, max(trees.tree_count, 1), CHUNK_TREES):
@@ -152,9 +150,7 @@ def _joined(blocks: Sequence[Trees], scale: float) -> Trees:
         moved = []
         for number, block in enumerate(blocks):
             child = getattr(block, name)
-            moved.append(
-                np.where(child < 0, child - leaves[number], child + nodes[number])
-            )
+            moved.append(np.where(child < 0, child - leaves[number], child + nodes[number]))
         return np.concatenate(moved).astype(np.int32)
 
     def put(name: str) -> npt.NDArray[Any]:

@@ -17,7 +17,7 @@ WORD = r"[\pL\pN]+"  # RE2: runs of letters and digits of any script
 class Tokens:
     """Cut texts into words: STRING [N] to STRING [N, m], rows filled up with ``''``.
 
-    m is the largest number of words of a row, at least 1. A word is a run of Unicode letters and
+    m is the largest number of words of a row. A word is a run of Unicode letters and
     digits; ``lower`` turns A-Z into a-z and leaves other letters as they are, because the "C"
     locale is the only one that every machine has.
     """
@@ -35,9 +35,7 @@ class Tokens:
         return (self.output,)
 
     def lower(self, graph: GraphBuilder) -> None:
-        graph.node(
-            "Identity", [tokens(graph, self.column, self.lower_case)], to=self.output
-        )
+        without_first(graph, tokens(graph, self.column, self.lower_case), to=self.output)
 
 
 @dataclass(frozen=True)
@@ -85,13 +83,12 @@ class Words:
             weights=np.asarray(self.weights, np.float32).tolist(),
         )
         if not self.normalise:
-            graph.node("Identity", [counts], to=self.output)
+            without_first(graph, counts, to=self.output)
             return
-        wide = graph.cast(counts, TensorProto.DOUBLE)
-        axis = graph.constant([1], np.int64)
-        squares = graph.node(
-            "ReduceSum", [graph.node("Mul", [wide, wide]), axis], keepdims=1
-        )
+        wide = graph.cast(without_first(graph, counts), TensorProto.DOUBLE)
+        # A product with ones: the order of ReduceSum depends on where the row lies in memory.
+        ones = graph.constant(np.ones((len(self.vocabulary), 1)))
+        squares = graph.node("MatMul", [graph.node("Mul", [wide, wide]), ones])
         zero, one = graph.constant(0.0, np.float64), graph.constant(1.0, np.float64)
         is_empty = graph.node("Equal", [squares, zero])
         length = graph.node("Sqrt", [graph.node("Where", [is_empty, one, squares])])
@@ -99,17 +96,20 @@ class Words:
 
 
 def tokens(graph: GraphBuilder, wire: Wire, lower_case: bool) -> Wire:
-    """Add the nodes that cut STRING [N] into STRING [N, m]."""
+    """Add the nodes that cut STRING [N] into STRING [1 + N, m], the first row empty.
+
+    The first row is there because ONNX Runtime's StringNormalizer refuses zero rows;
+    :func:`without_first` takes it off again.
+    """
+    wire = graph.node("Concat", [graph.constant([""]), wire], axis=0)
     if lower_case:
-        wire = graph.node(
-            "StringNormalizer", [wire], case_change_action="LOWER", locale="C"
-        )
+        wire = graph.node("StringNormalizer", [wire], case_change_action="LOWER", locale="C")
     return graph.node(
-        "Tokenizer",
-        [wire],
-        domain=MICROSOFT,
-        mark=0,
-        mincharnum=1,
-        pad_value="",
-        tokenexp=WORD,
+        "Tokenizer", [wire], domain=MICROSOFT, mark=0, mincharnum=1, pad_value="", tokenexp=WORD
     )
+
+
+def without_first(graph: GraphBuilder, wire: Wire, *, to: Wire | None = None) -> Wire:
+    """Add the node that takes the first row off."""
+    start, end = graph.constant([1], np.int64), graph.constant([np.iinfo(np.int64).max], np.int64)
+    return graph.node("Slice", [wire, start, end, graph.constant([0], np.int64)], to=to)

@@ -1,0 +1,148 @@
+"""Running blocks: what training sees comes from the operators that will serve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto
+
+from drivetrain.core.arrays import Array, Columns
+from drivetrain.core.errors import InternalError
+from drivetrain.graph.block import Block, GraphBuilder, Wire
+from drivetrain.graph.model import make_model, tensor
+
+CHUNK_ROWS = 16_384
+DTYPES = {
+    "float64": TensorProto.DOUBLE,
+    "float32": TensorProto.FLOAT,
+    "int64": TensorProto.INT64,
+    "object": TensorProto.STRING,
+}
+
+
+def run_blocks(
+    blocks: Iterable[Block],
+    columns: Columns,
+    outputs: Sequence[Wire],
+    feeds: Mapping[Wire, Array] | None = None,
+) -> dict[Wire, Array]:
+    """Lower blocks, run them with ONNX Runtime on one thread, and return wires.
+
+    Parameters
+    ----------
+    blocks
+        In an order in which each wire is written before it is read.
+    columns
+        Typed columns of n rows; those that no block reads are left out.
+    outputs
+        Wires to return.
+    feeds
+        Other wires that the blocks read, such as ``X``: float32, float64, int64 or object arrays
+        of n rows.
+
+    Raises
+    ------
+    InternalError
+        If a block reads a wire that neither a block, a column nor a feed writes, or ONNX Runtime
+        refuses the graph.
+
+    Examples
+    --------
+    >>> from drivetrain.graph.blocks.number import Number
+    >>> run_blocks([Number("age", "x")], {"age": np.array([4.0])}, ["x"])["x"]
+    array([[4.]], dtype=float32)
+    """
+    given = dict(columns) | dict(feeds or {})
+    blocks = list(blocks)
+    fed = _fed(blocks, given, outputs)
+    session = _session(blocks, fed, outputs)
+    rows = len(next(iter(fed.values()))) if fed else 0
+    chunks = []
+    for start in range(0, max(rows, 1), CHUNK_ROWS):
+        feed = {wire: array[start : start + CHUNK_ROWS] for wire, array in fed.items()}
+        chunks.append(session.run(list(outputs), feed))
+    return {
+        wire: np.concatenate(_of_one_width([chunk[number] for chunk in chunks]))
+        for number, wire in enumerate(outputs)
+    }
+
+
+def _of_one_width(chunks: list[Array]) -> list[Array]:
+    """Fill tables of words up with '': their width is the longest row's, so chunks differ."""
+    if chunks[0].ndim < 2 or chunks[0].dtype != object:
+        return chunks
+    width = max(chunk.shape[1] for chunk in chunks)
+    return [
+        np.pad(chunk, ((0, 0), (0, width - chunk.shape[1])), constant_values="") for chunk in chunks
+    ]
+
+
+def open_session(model: bytes) -> onnxruntime.InferenceSession:
+    """Open a model on one thread, as the runtime does: sums depend on the number of threads."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _fed(
+    blocks: Sequence[Block], given: Mapping[Wire, Array], outputs: Sequence[Wire]
+) -> dict[Wire, Array]:
+    """Return the arrays that the blocks read or that are asked for, by wire."""
+    fed: dict[Wire, Array] = {}
+    written: set[Wire] = set()
+    for block in blocks:
+        for wire in block.inputs:
+            if wire not in written:
+                fed[wire] = _array(given, wire)
+        written.update(block.outputs)
+    for wire in outputs:
+        if wire not in written:
+            raise _unknown_wire(wire)
+    return fed
+
+
+def _array(given: Mapping[Wire, Array], wire: Wire) -> Array:
+    if wire not in given:
+        raise _unknown_wire(wire)
+    array = np.asarray(given[wire])
+    if array.dtype.kind == "U":
+        return array.astype(object)
+    return array
+
+
+def _unknown_wire(wire: Wire) -> InternalError:
+    return InternalError(
+        where=f"blocks, wire '{wire}'",
+        expected="a wire that a block, a column or a feed writes",
+        got="none",
+        remedy="Give the wire, or put its block before.",
+        code="DT710",
+    )
+
+
+def _session(
+    blocks: Sequence[Block], fed: Mapping[Wire, Array], outputs: Sequence[Wire]
+) -> onnxruntime.InferenceSession:
+    graph = GraphBuilder()
+    for block in blocks:
+        block.lower(graph)
+    inputs = [
+        tensor(wire, DTYPES[array.dtype.name], None if array.ndim == 1 else array.shape[1])
+        for wire, array in fed.items()
+    ]
+    shown = [onnx.ValueInfoProto(name=wire) for wire in outputs]  # ONNX Runtime infers the types
+    try:
+        return open_session(make_model(graph, inputs, shown))
+    except Exception as error:  # its exceptions share no base class but Exception
+        raise InternalError(
+            where="blocks " + ", ".join(sorted({type(block).__name__ for block in blocks})),
+            expected="a graph that ONNX Runtime loads",
+            got=str(error)[:500],
+            remedy="Report this as a fault of drivetrain.",
+            code="DT711",
+        ) from error
