@@ -45,9 +45,7 @@ def _decoded(data: bytes, source: str) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise _not_text(source, "UTF-16 text", "Save the file as UTF-8.")
     if b"\0" in data:
-        raise _not_text(
-            source, "binary data", "Give a CSV file, or name the format by its suffix."
-        )
+        raise _not_text(source, "binary data", "Give a CSV file, or name the format by its suffix.")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -61,9 +59,7 @@ def _decoded(data: bytes, source: str) -> str:
 
 
 def _not_text(source: str, got: str, remedy: str) -> DataError:
-    return DataError(
-        where=source, expected="UTF-8 text", got=got, remedy=remedy, code="DT227"
-    )
+    return DataError(where=source, expected="UTF-8 text", got=got, remedy=remedy, code="DT227")
 
 
 def _records(text: str, delimiter: str) -> csv._reader:  # type: ignore[name-defined]
@@ -77,9 +73,7 @@ def _sniffed(text: str) -> str:
     for delimiter in ",;\t|":
         widths = []
         try:
-            for _, record in zip(
-                range(SNIFFED_RECORDS), _records(text, delimiter), strict=False
-            ):
+            for _, record in zip(range(SNIFFED_RECORDS), _records(text, delimiter), strict=False):
                 if record:
                     widths.append(len(record))
         except csv.Error:
@@ -100,17 +94,12 @@ def _header(text: str, delimiter: str, source: str) -> list[str]:
         if len(names) == 1:
             raise empty(source, "blank lines only")
         # An index that pandas wrote has no name.
-        names = [
-            name if name.strip() else f"column_{at}"
-            for at, name in enumerate(names, start=1)
-        ]
+        names = [name if name.strip() else f"column_{at}" for at, name in enumerate(names, start=1)]
     refuse_duplicate_names(names, source)
     return names
 
 
-def _parsed_by_line(
-    text: str, delimiter: str, names: list[str], source: str
-) -> pl.DataFrame:
+def _parsed_by_line(text: str, delimiter: str, names: list[str], source: str) -> pl.DataFrame:
     import polars as pl
 
     reader = _records(text, delimiter)
@@ -139,9 +128,7 @@ def _parsed_by_line(
     )
 
 
-def _malformed(
-    source: str, line: int, got: str, expected: str = "well-formed CSV"
-) -> DataError:
+def _malformed(source: str, line: int, got: str, expected: str = "well-formed CSV") -> DataError:
     return DataError(
         where=f"{source} line {line}",
         expected=expected,

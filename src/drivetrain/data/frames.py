@@ -80,9 +80,7 @@ def _from_pandas(source: Any) -> pl.DataFrame:
             columns.append(pl.Series(name, values.to_numpy().astype("datetime64[us]")))
         else:
             cells = values.astype(object)
-            columns.append(
-                column_of(name, cells.where(cells.notna(), None).tolist(), "dataframe")
-            )
+            columns.append(column_of(name, cells.where(cells.notna(), None).tolist(), "dataframe"))
     return pl.DataFrame(columns)
 
 
@@ -90,9 +88,7 @@ def frame_of(columns: Mapping[str, Sequence[Any]], source: str) -> pl.DataFrame:
     """Make a frame of lists of Python values, None where missing."""
     import polars as pl
 
-    return pl.DataFrame(
-        [column_of(name, cells, source) for name, cells in columns.items()]
-    )
+    return pl.DataFrame([column_of(name, cells, source) for name, cells in columns.items()])
 
 
 def column_of(name: str, cells: Sequence[Any], source: str) -> pl.Series:
@@ -109,18 +105,12 @@ def column_of(name: str, cells: Sequence[Any], source: str) -> pl.Series:
         return pl.Series(name, cells, dtype=pl.String)
     if types == {bool}:
         return pl.Series(name, cells, dtype=pl.Boolean)
-    if types == {int} and all(
-        cell is None or -(2**63) <= cell < 2**63 for cell in cells
-    ):
+    if types == {int} and all(cell is None or -(2**63) <= cell < 2**63 for cell in cells):
         return pl.Series(name, cells, dtype=pl.Int64)
-    if types <= {int, float} and all(
-        not isinstance(c, int) or abs(c) <= EXACT for c in cells
-    ):
+    if types <= {int, float} and all(not isinstance(c, int) or abs(c) <= EXACT for c in cells):
         return pl.Series(name, cells, dtype=pl.Float64, strict=False)
     if types <= {datetime.datetime, datetime.date}:
-        return pl.Series(
-            name, [_moment(cell) for cell in cells], dtype=pl.Datetime("us")
-        )
+        return pl.Series(name, [_moment(cell) for cell in cells], dtype=pl.Datetime("us"))
     if types <= {list, tuple}:
         return _vector_of(name, cells, source)
     if types & {list, tuple, dict}:
@@ -159,9 +149,7 @@ def _vector_of(name: str, cells: Sequence[Any], source: str) -> pl.Series:
 
     for cell in cells:
         for item in cell or ():
-            if item is not None and (
-                isinstance(item, bool) or not isinstance(item, (int, float))
-            ):
+            if item is not None and (isinstance(item, bool) or not isinstance(item, (int, float))):
                 raise _nested(name, source)
     return pl.Series(name, cells, dtype=pl.List(pl.Float64), strict=False)
 
@@ -178,9 +166,7 @@ def _nested(name: str, source: str) -> DataError:
 
 def with_plain_types(frame: pl.DataFrame, source: str) -> pl.DataFrame:
     """Cast the types that nothing further down reads: categoricals, decimals, wide integers."""
-    return frame.with_columns(
-        [_with_plain_type(column, source) for column in frame.iter_columns()]
-    )
+    return frame.with_columns([_with_plain_type(column, source) for column in frame.iter_columns()])
 
 
 def _with_plain_type(column: pl.Series, source: str) -> pl.Series:
@@ -193,11 +179,7 @@ def _with_plain_type(column: pl.Series, source: str) -> pl.Series:
         return column.cast(pl.Float64)
     if isinstance(dtype, (pl.UInt64, pl.Int128)):
         small = column.cast(pl.Int64, strict=False)
-        return (
-            small
-            if small.null_count() == column.null_count()
-            else column.cast(pl.String)
-        )
+        return small if small.null_count() == column.null_count() else column.cast(pl.String)
     if isinstance(dtype, pl.Object):
         return column_of(column.name, column.to_list(), source)
     is_list = isinstance(dtype, (pl.List, pl.Array))

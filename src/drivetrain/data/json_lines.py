@@ -18,9 +18,7 @@ def parse_json_lines(data: bytes, source: str) -> pl.DataFrame:
     from drivetrain.data.frames import frame_of
 
     rows: list[dict[str, Any]] = []
-    for number, line in enumerate(
-        data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1
-    ):
+    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if line.strip():
             rows.append(_parsed(line, number, source))
     if not rows:

@@ -66,9 +66,7 @@ def read_table(source: Any) -> Table:
 
 
 def _read_file(path: Path) -> pl.DataFrame:
-    suffix = next(
-        (ending for ending in SUFFIXES if path.name.lower().endswith(ending)), None
-    )
+    suffix = next((ending for ending in SUFFIXES if path.name.lower().endswith(ending)), None)
     if suffix is None:
         raise DataError(
             where=str(path),

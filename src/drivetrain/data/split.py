@@ -13,9 +13,7 @@ from drivetrain.core.contract import Task
 from drivetrain.core.errors import DataError, SettingError
 from drivetrain.core.folds import Fold, Folds
 
-HOLDOUT_BINS = (
-    20  # groups are dealt into so many parts, some of which become the holdout
-)
+HOLDOUT_BINS = 20  # groups are dealt into so many parts, some of which become the holdout
 
 
 def holdout_share(rows: int) -> float:
@@ -175,9 +173,7 @@ def _deal(order: IndexVector, k: int) -> IndexVector:
     return part
 
 
-def _held_rows(
-    y: FloatVector, task: Task, share: float, generator: np.random.Generator
-) -> Mask:
+def _held_rows(y: FloatVector, task: Task, share: float, generator: np.random.Generator) -> Mask:
     rows = len(y)
     wanted = min(max(1, round(share * rows)), rows - 1)
     held = np.zeros(rows, dtype=bool)
@@ -226,9 +222,7 @@ def _deal_groups(
 
     A group's class is its most frequent one; ties go to the part with the fewest rows.
     """
-    _, key, sizes = np.unique(
-        _comparable(group), return_inverse=True, return_counts=True
-    )
+    _, key, sizes = np.unique(_comparable(group), return_inverse=True, return_counts=True)
     if len(sizes) < 2:
         raise _too_few("groups", len(sizes))
     main = np.zeros(len(sizes), dtype=np.int64)
@@ -236,9 +230,7 @@ def _deal_groups(
         labels = np.unique(y, return_inverse=True)[1]
         pairs, counts = np.unique(np.stack([key, labels]), axis=1, return_counts=True)
         by_count = np.argsort(counts, kind="stable")
-        main[pairs[0][by_count]] = pairs[1][
-            by_count
-        ]  # the last written is the most frequent
+        main[pairs[0][by_count]] = pairs[1][by_count]  # the last written is the most frequent
     k = min(k, len(sizes))
     of_class = [[0] * k for _ in range(int(main.max()) + 1)]
     total = [0] * k
@@ -251,7 +243,8 @@ def _deal_groups(
         chosen[number] = fold
         have[fold] += int(sizes[number])
         total[fold] += int(sizes[number])
-    return chosen[key]
+    dealt: IndexVector = chosen[key]
+    return dealt
 
 
 def _comparable(keys: Array) -> Array:
@@ -272,9 +265,7 @@ def _time_ranks(time: Array) -> tuple[IndexVector, IndexVector]:
 
 def _latest(time: Array, share: float) -> Mask:
     rank, counts = _time_ranks(time)
-    held_from = np.cumsum(counts[::-1])[::-1][1:] / len(
-        time
-    )  # share held from rank 1, 2, ...
+    held_from = np.cumsum(counts[::-1])[::-1][1:] / len(time)  # share held from rank 1, 2, ...
     return np.asarray(rank > int(np.argmin(np.abs(held_from - share))))
 
 
