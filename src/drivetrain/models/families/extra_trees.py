@@ -1,0 +1,157 @@
+"""Extra trees: averaged trees with random thresholds, a model unlike the boosted ones.
+
+Source: Geurts, Ernst & Wehenkel, "Extremely randomized trees", Machine Learning 63, 2006; fitted
+by scikit-learn. Few trees with large leaves keep the graph small. A leaf holds a probability or a
+mean, so the margin is the prediction itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from drivetrain.core.arrays import Features, FloatMatrix, FloatVector
+from drivetrain.core.contract import Task
+from drivetrain.graph.block import Block
+from drivetrain.graph.blocks.trees import Trees
+from drivetrain.models.family import Budget, Link, Range, Shape, Space, Validation
+
+TREES = 60
+STEP = 10  # trees grown between two looks at the clock
+
+
+@dataclass(frozen=True)
+class FittedExtraTrees:
+    """A forest of scikit-learn."""
+
+    forest: Any
+    classes: int  # 0 for a regression
+    link: Link = "identity"
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def predict(self, X: Features) -> FloatMatrix:
+        """Return probabilities (n, K), of class 1 only (n, 1) if binary, or values (n, 1)."""
+        if not self.classes:
+            return np.asarray(self.forest.predict(X), np.float64)[:, None]
+        probabilities = np.zeros((len(X), self.classes))
+        seen = self.forest.classes_.astype(int)
+        probabilities[:, seen] = self.forest.predict_proba(X)
+        return probabilities[:, 1:] if self.classes == 2 else probabilities
+
+    def blocks(self) -> tuple[Block, ...]:
+        """Return one block: each tree once for each target, its leaves divided by the trees."""
+        return (_trees(self.forest, self.classes),)
+
+
+class ExtraTrees:
+    """Fits scikit-learn's extra trees on float32 features; NaN goes where it was best to go."""
+
+    tasks: tuple[Task, ...] = ("binary", "multiclass", "regression")
+
+    def space(self, task: Task, shape: Shape) -> Space:
+        """Return one default, its leaves the larger the more rows there are."""
+        leaf = max(2, min(50, shape.rows // 1000))
+        return Space(
+            defaults=({"max_features": 0.5, "min_samples_leaf": leaf},),
+            ranges={
+                "max_features": Range(low=0.3, high=1.0),
+                "min_samples_leaf": Range(low=1, high=50, log=True, integer=True),
+            },
+            encoding="trees",
+        )
+
+    def fit(
+        self,
+        X: Features,
+        y: FloatVector,
+        *,
+        task: Task,
+        classes: int,
+        metric: str,
+        weight: FloatVector | None,
+        validation: Validation | None,
+        parameters: dict[str, Any],
+        budget: Budget,
+        seed: int,
+    ) -> FittedExtraTrees:
+        """Grow trees until there are enough or the budget is spent; no rows are watched."""
+        from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+
+        settings = dict(parameters)
+        most = settings.pop("trees", TREES)
+        kind = ExtraTreesRegressor if task == "regression" else ExtraTreesClassifier
+        forest = kind(
+            n_estimators=0,
+            warm_start=True,
+            n_jobs=budget.threads if budget.threads > 1 else None,
+            random_state=seed,
+            **settings,
+        )
+        while forest.n_estimators < most:
+            forest.n_estimators = min(most, forest.n_estimators + STEP)
+            forest.fit(X, y, sample_weight=weight)
+            if budget.remaining_s() <= 0:
+                break
+        forest.n_jobs = None  # one thread sums in one order
+        count = 0 if task == "regression" else max(classes, 2)
+        return FittedExtraTrees(forest, count, details={"trees": forest.n_estimators})
+
+
+def _floor32(threshold: FloatVector) -> FloatVector:
+    """Return the largest float32 <= each threshold: scikit-learn compares float32 with double."""
+    nearest = threshold.astype(np.float32)
+    below = np.nextafter(nearest, np.float32(-np.inf))
+    return np.where(nearest.astype(np.float64) > threshold, below, nearest).astype(np.float64)
+
+
+def _trees(forest: Any, classes: int) -> Trees:
+    trees = [estimator.tree_ for estimator in forest.estimators_]
+    targets = classes if classes > 2 else 1
+    feature, threshold, left, right, missing = [], [], [], [], []
+    roots, target, leaf = [], [], []
+    nodes = leaves = 0
+    for tree in trees:
+        is_leaf = tree.children_left < 0
+        inner = ~is_leaf
+        values = _values(tree, forest, classes)[is_leaf] / len(trees)
+        for one in range(targets):
+            number = np.where(
+                is_leaf, ~(leaves + np.cumsum(is_leaf) - 1), nodes + np.cumsum(inner) - 1
+            )
+            feature.append(tree.feature[inner])
+            threshold.append(_floor32(tree.threshold[inner]))
+            left.append(number[tree.children_left[inner]])
+            right.append(number[tree.children_right[inner]])
+            missing.append(np.asarray(tree.missing_go_to_left, bool)[inner])
+            leaf.append(values[:, one])
+            roots.append(number[0])
+            target.append(one)
+            nodes += int(inner.sum())
+            leaves += int(is_leaf.sum())
+    return Trees(
+        feature=np.concatenate(feature).astype(np.int32),
+        threshold=np.concatenate(threshold),
+        left=np.concatenate(left).astype(np.int32),
+        right=np.concatenate(right).astype(np.int32),
+        missing_left=np.concatenate(missing),
+        roots=np.asarray(roots, np.int32),
+        target=np.asarray(target, np.int32),
+        leaf=np.concatenate(leaf),
+        targets=targets,
+        base=np.zeros(targets),
+    )
+
+
+def _values(tree: Any, forest: Any, classes: int) -> FloatMatrix:
+    """Return what each node predicts, (nodes, t)."""
+    values = np.asarray(tree.value[:, 0, :], np.float64)
+    if not classes:
+        return values
+    full = np.zeros((len(values), classes))
+    full[:, forest.classes_.astype(int)] = values
+    return full[:, 1:] if classes == 2 else full
+
+
+family = ExtraTrees()

@@ -1,0 +1,181 @@
+"""XGBoost: gradient boosting of trees with second-order regularised leaves.
+
+Source: Chen & Guestrin, "XGBoost: A Scalable Tree Boosting System", KDD 2016. The library compares
+and sums in float32, so its block does as well and is exact.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from drivetrain.core.arrays import Features, FloatMatrix, FloatVector
+from drivetrain.core.contract import Task
+from drivetrain.graph.block import Block
+from drivetrain.graph.blocks.trees import Trees
+from drivetrain.models.family import Budget, Link, Range, Shape, Space, Validation
+
+OBJECTIVES = {"binary": "binary:logistic", "multiclass": "multi:softprob"}
+LINKS: dict[Task, Link] = {"binary": "sigmoid", "multiclass": "softmax", "regression": "identity"}
+MOST_ROUNDS = 3000
+SMALLEST = np.float32(np.finfo(np.float32).smallest_subnormal)
+
+
+@dataclass(frozen=True)
+class FittedXGBoost:
+    """A booster, cut at its best round."""
+
+    booster: Any
+    link: Link
+    targets: int
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def predict(self, X: Features) -> FloatMatrix:
+        """Return the booster's own margins, float64 (n, t)."""
+        margin = self.booster.inplace_predict(X, predict_type="margin", missing=np.nan)
+        return np.asarray(margin, np.float64).reshape(len(X), self.targets)
+
+    def blocks(self) -> tuple[Block, ...]:
+        """Return one block of trees that sums in float32, from the base score on."""
+        model = json.loads(bytes(self.booster.save_raw("json")))["learner"]
+        ensemble = model["gradient_booster"]["model"]
+        return (_trees(ensemble, _base_margins(model, self.link, self.targets), self.targets),)
+
+
+class XGBoost:
+    """Fits XGBoost on float32 features; NaN is a value of its own."""
+
+    tasks: tuple[Task, ...] = ("binary", "multiclass", "regression")
+
+    def space(self, task: Task, shape: Shape) -> Space:
+        """Return the tuned defaults of pytabkit (NeurIPS 2024) and TabArena's ranges."""
+        deep: dict[str, Any] = {"max_depth": 6, "min_child_weight": 1.0, "subsample": 0.65}
+        if task == "regression":
+            deep = {"max_depth": 8, "min_child_weight": 2.0, "subsample": 0.7}
+        first = {"learning_rate": 0.08, "reg_lambda": 1.0, "colsample_bylevel": 0.8, **deep}
+        return Space(
+            defaults=(first, {**first, "max_depth": 4, "learning_rate": 0.1}),
+            ranges={
+                "learning_rate": Range(low=0.02, high=0.15, log=True),
+                "max_depth": Range(low=3, high=10, integer=True),
+                "min_child_weight": Range(low=1e-3, high=10.0, log=True),
+                "subsample": Range(low=0.6, high=1.0),
+                "colsample_bylevel": Range(low=0.4, high=1.0),
+                "reg_lambda": Range(low=1e-3, high=10.0, log=True),
+            },
+            encoding="trees",
+        )
+
+    def fit(
+        self,
+        X: Features,
+        y: FloatVector,
+        *,
+        task: Task,
+        classes: int,
+        metric: str,
+        weight: FloatVector | None,
+        validation: Validation | None,
+        parameters: dict[str, Any],
+        budget: Budget,
+        seed: int,
+    ) -> FittedXGBoost:
+        """Boost until the validation rows stop to improve, or the budget is spent."""
+        import xgboost
+
+        class _Clock(xgboost.callback.TrainingCallback):
+            def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+                return budget.remaining_s() <= 0
+
+        settings = {
+            "objective": OBJECTIVES.get(task, "reg:squarederror"),
+            "tree_method": "hist",
+            "nthread": budget.threads,
+            "seed": seed,
+            "verbosity": 0,
+            **({"num_class": classes} if task == "multiclass" else {}),
+            **parameters,
+        }
+        rounds = settings.pop("rounds", MOST_ROUNDS)
+        callbacks: list[Any] = [_Clock()]
+        watched = []
+        if validation is not None:
+            judge = xgboost.DMatrix(
+                validation.X, validation.y, weight=validation.weight, nthread=budget.threads
+            )
+            watched = [(judge, "judge")]
+            patience = max(20, min(60, round(3.0 / settings["learning_rate"])))
+            callbacks.append(xgboost.callback.EarlyStopping(rounds=patience, save_best=True))
+        booster = xgboost.train(
+            settings,
+            xgboost.DMatrix(X, y, weight=weight, nthread=budget.threads),
+            num_boost_round=rounds,
+            evals=watched,
+            verbose_eval=False,
+            callbacks=callbacks,
+        )
+        return FittedXGBoost(
+            booster=booster,
+            link=LINKS[task],
+            targets=classes if task == "multiclass" else 1,
+            details={"rounds": booster.num_boosted_rounds()},
+        )
+
+
+def _base_margins(model: dict[str, Any], link: Link, targets: int) -> FloatVector:
+    """Return the margin that each sum starts from; XGBoost keeps it as a mean or probability."""
+    text = model["learner_model_param"]["base_score"]
+    base = np.asarray(json.loads(text), np.float32).ravel()
+    if link == "sigmoid":
+        one = np.float32(1.0)
+        base = -np.log(one / base - one)
+    return np.broadcast_to(base, (targets,)).astype(np.float64)
+
+
+def _trees(ensemble: dict[str, Any], base: FloatVector, targets: int) -> Trees:
+    """Number the nodes and leaves of all trees through.
+
+    XGBoost asks ``x < t`` in float32: the same question as ``x <= t'`` where t' is the float32
+    number just below t, and below -0.0 and 0.0 alike comes the smallest negative one.
+    """
+    feature, threshold, left, right, missing, leaf, roots = [], [], [], [], [], [], []
+    nodes = leaves = 0
+    for tree in ensemble["trees"]:
+        child_left = np.asarray(tree["left_children"], np.int64)
+        child_right = np.asarray(tree["right_children"], np.int64)
+        split = np.asarray(tree["split_conditions"], np.float32)
+        is_leaf = child_left < 0
+        number = np.where(
+            is_leaf, ~(leaves + np.cumsum(is_leaf) - 1), nodes + np.cumsum(~is_leaf) - 1
+        )
+        inner = ~is_leaf
+        border = split[inner]
+        below = np.nextafter(border, np.float32(-np.inf))
+        threshold.append(np.where(border == 0, -SMALLEST, below).astype(np.float64))
+        feature.append(np.asarray(tree["split_indices"], np.int32)[inner])
+        left.append(number[child_left[inner]])
+        right.append(number[child_right[inner]])
+        missing.append(np.asarray(tree["default_left"], bool)[inner])
+        leaf.append(split[is_leaf].astype(np.float64))
+        roots.append(number[0])
+        nodes += int(inner.sum())
+        leaves += int(is_leaf.sum())
+    return Trees(
+        feature=np.concatenate(feature),
+        threshold=np.concatenate(threshold),
+        left=np.concatenate(left).astype(np.int32),
+        right=np.concatenate(right).astype(np.int32),
+        missing_left=np.concatenate(missing),
+        roots=np.asarray(roots, np.int32),
+        target=np.asarray(ensemble["tree_info"], np.int32),
+        leaf=np.concatenate(leaf),
+        targets=targets,
+        base=base,
+        precision="float",
+    )
+
+
+family = XGBoost()
