@@ -1,0 +1,1 @@
+"""The stages of ``train``: ``rows`` → ``model`` → ``ship``, each a function over a frozen value."""

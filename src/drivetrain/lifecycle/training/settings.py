@@ -1,0 +1,115 @@
+"""What ``train`` is told, and what it answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from drivetrain.core.contract import Task
+from drivetrain.core.findings import Decision, Finding
+from drivetrain.search.journal import TrialStatus
+
+
+class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of ``drivetrain train``; they are stored in the bundle as they were used."""
+
+    target: Annotated[str, msgspec.Meta(description="column to predict")]
+    task: Annotated[
+        Task | None,
+        msgspec.Meta(description="kind of prediction; by default the target's values decide"),
+    ] = None
+    metric: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="what to optimise: auc, log_loss, rmse, …; by default the task's usual one"
+        ),
+    ] = None
+    time_limit: Annotated[
+        float, msgspec.Meta(description="seconds that the whole run may take")
+    ] = 120.0
+    out: Annotated[str | None, msgspec.Meta(description="folder of the bundle to write")] = None
+    seed: Annotated[int, msgspec.Meta(description="seed of every random choice", ge=0)] = 0
+    keep: Annotated[
+        tuple[str, ...], msgspec.Meta(description="columns to use whatever the checks say")
+    ] = ()
+    drop: Annotated[tuple[str, ...], msgspec.Meta(description="columns to leave out")] = ()
+    group: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="column whose equal values are never split between fitting and judging"
+        ),
+    ] = None
+    time: Annotated[
+        str | None, msgspec.Meta(description="column of time: judge only on what is later")
+    ] = None
+    weight: Annotated[str | None, msgspec.Meta(description="column of row weights")] = None
+    holdout: Annotated[
+        float | None,
+        msgspec.Meta(description="share of rows kept for the final evaluation", gt=0, lt=1),
+    ] = None
+    folds: Annotated[int | None, msgspec.Meta(description="folds of the search", ge=2, le=20)] = (
+        None
+    )
+    strict: Annotated[
+        bool, msgspec.Meta(description="end with an error if a check finds an error")
+    ] = False
+    overwrite: Annotated[
+        bool, msgspec.Meta(description="replace a bundle that is already there")
+    ] = False
+    name: Annotated[str | None, msgspec.Meta(description="name of the model")] = None
+    workers: Annotated[
+        int | None,
+        msgspec.Meta(description="models fitted at once; by default one for each core", ge=1),
+    ] = None
+
+
+class TrialRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the leaderboard; ``weight`` is the trial's share of the blend."""
+
+    trial: str
+    family: str
+    status: TrialStatus
+    score: float | None
+    weight: float
+    fit_s: float
+    cost_us: float  # of one row in a batch, its encoders not counted
+    details: dict[str, Any] = {}
+    error: str = ""
+
+
+class ParityResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The proof in short: what was compared, and how far graph and libraries lie apart."""
+
+    rows: int
+    max_abs_diff: float
+    label_flips: int
+
+
+class LatencyResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast the bundle answers on this machine."""
+
+    single_row_p50_us: float
+    rows_per_s: float
+
+
+class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a training run; ``train --json`` prints it.
+
+    ``score`` with its 95 % interval is of the bundle's own graph on rows that no choice has seen.
+    """
+
+    bundle: str
+    task: Task
+    metric: str
+    score: float
+    score_low: float
+    score_high: float
+    elapsed_s: float
+    trials: int
+    parity: ParityResult
+    latency: LatencyResult
+    size_bytes: int
+    leaderboard: tuple[TrialRow, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    decisions: tuple[Decision, ...] = ()

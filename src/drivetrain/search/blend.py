@@ -1,0 +1,186 @@
+"""The blend: which trials answer together, and with what weight.
+
+Greedy selection with replacement (Caruana et al., ICML 2004) on out-of-fold predictions, in
+probability space: in each of up to 25 steps the trial that helps the mean most is added once more.
+The best prefix is kept. Selection overfits what it selects on, so the blend replaces the best
+single trial only if it also wins in most bootstrap resamples of the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from drivetrain.core.arrays import FloatMatrix, FloatVector
+from drivetrain.core.findings import Decision
+from drivetrain.search.trial import as_scored
+from drivetrain.stats.intervals import paired_bootstrap
+from drivetrain.stats.metrics import Metric, find_metric
+
+STEPS = 25  # more brings nothing measurable (TabRepo, arXiv 2311.02971)
+LEAST_WEIGHT = 0.05
+SURE_ENOUGH = 0.8  # share of resamples in which the blend must win
+RESAMPLES = 100
+MOST_ROWS = 50_000  # rows that are enough to choose on
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trial as the blend sees it: predictions (n, t) on the blended scale, none of them NaN."""
+
+    key: str
+    prediction: FloatMatrix
+    cost_ns: float
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Weights by key, summing to 1, and how they came about. ``score`` is on the asked metric."""
+
+    weights: dict[str, float]
+    score: float
+    decision: Decision
+
+
+def choose_blend(
+    candidates: Sequence[Candidate],
+    y: FloatVector,
+    weight: FloatVector | None,
+    metric: Metric,
+    *,
+    most_ns: float,
+    seed: int,
+) -> Blend:
+    """Choose members and weights.
+
+    Parameters
+    ----------
+    candidates
+        At least one; all judged on the same rows as ``y`` (n,).
+    metric
+        What the user asked for. A metric of labels is too coarse to climb on, so the selection
+        then uses log-loss.
+    most_ns
+        What all members together may cost per served row. Where no single trial is that cheap,
+        the best of all is taken alone.
+    """
+    climbed = find_metric("log_loss") if metric.needs == "label" else metric
+    table = _Table(candidates, y, weight, climbed, seed)
+    singles = table.singles(most_ns)
+    best = singles[0]
+    counts = _climb(table, best, most_ns)
+    kept = _without_small(counts)
+    mixed = table.mean(kept)
+    wins = 0.0 if len(kept) == 1 else table.share_of_wins(mixed, candidates[best].prediction)
+    if len(kept) == 1 or wins < SURE_ENOUGH:
+        kept = {best: 1}
+    total = sum(kept.values())
+    weights = {candidates[index].key: count / total for index, count in kept.items()}
+    score = metric.function(y, as_scored(metric, table.mean(kept)), weight)
+    decision = _explain(weights, candidates[best].key, wins, score, metric, len(candidates))
+    return Blend(weights=weights, score=score, decision=decision)
+
+
+class _Table:
+    """Candidates side by side, and the gain (greater is better) of any mean of them."""
+
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        y: FloatVector,
+        weight: FloatVector | None,
+        metric: Metric,
+        seed: int,
+    ) -> None:
+        self._candidates = candidates
+        self._metric = metric
+        self._seed = seed
+        n = len(y)
+        chosen = np.arange(n)
+        if n > MOST_ROWS:
+            chosen = np.sort(np.random.default_rng(seed).choice(n, MOST_ROWS, replace=False))
+        self._rows = chosen
+        self._y = y[chosen]
+        self._weight = np.ones(len(chosen)) if weight is None else weight[chosen]
+        self.predictions = [candidate.prediction[chosen] for candidate in candidates]
+        self.costs = [candidate.cost_ns for candidate in candidates]
+
+    def gain(self, prediction: FloatMatrix) -> float:
+        """Gain of predictions of the chosen rows."""
+        scored = as_scored(self._metric, prediction)
+        return self._metric.gain(self._metric.function(self._y, scored, self._weight))
+
+    def singles(self, most_ns: float) -> list[int]:
+        """Affordable candidates, the best first; all of them where none is affordable."""
+        affordable = [i for i, cost in enumerate(self.costs) if cost <= most_ns]
+        among = affordable or list(range(len(self.costs)))
+        return sorted(among, key=lambda i: (-self.gain(self.predictions[i]), i))
+
+    def mean(self, counts: dict[int, int]) -> FloatMatrix:
+        """Weighted mean of whole predictions, shape (n, t)."""
+        total = sum(counts.values())
+        parts = [self._candidates[i].prediction * (n / total) for i, n in counts.items()]
+        mixed: FloatMatrix = np.sum(parts, axis=0)
+        return mixed
+
+    def share_of_wins(self, mixed: FloatMatrix, single: FloatMatrix) -> float:
+        """Share of bootstrap resamples in which ``mixed`` beats ``single``, both (n, t)."""
+        first, second = (as_scored(self._metric, p[self._rows]) for p in (mixed, single))
+        compared = paired_bootstrap(
+            self._metric,
+            self._y,
+            first,
+            second,
+            weight=self._weight,
+            resamples=RESAMPLES,
+            seed=self._seed,
+        )
+        return compared.share_better
+
+
+def _climb(table: _Table, best: int, most_ns: float) -> dict[int, int]:
+    """Return how often each candidate was taken in the best prefix."""
+    counts = {best: 1}
+    total = table.predictions[best].copy()
+    best_counts, best_gain = dict(counts), table.gain(total)
+    for step in range(1, STEPS):
+        spent = sum(table.costs[i] for i in counts)
+        open_to = [
+            i for i in range(len(table.costs)) if i in counts or spent + table.costs[i] <= most_ns
+        ]
+        gains = {i: table.gain((total + table.predictions[i]) / (step + 1)) for i in open_to}
+        taken = max(open_to, key=lambda i: (round(gains[i], 9), i in counts, -i))
+        counts[taken] = counts.get(taken, 0) + 1
+        total += table.predictions[taken]
+        if gains[taken] > best_gain + 1e-9:
+            best_counts, best_gain = dict(counts), gains[taken]
+    return best_counts
+
+
+def _without_small(counts: dict[int, int]) -> dict[int, int]:
+    total = sum(counts.values())
+    return {i: n for i, n in counts.items() if n / total >= LEAST_WEIGHT}
+
+
+def _explain(
+    weights: dict[str, float], best: str, wins: float, score: float, metric: Metric, tried: int
+) -> Decision:
+    if len(weights) == 1:
+        reason = f"Of {tried} trials it has the best out-of-fold {metric.name}, {score:.5f}"
+        reason += (
+            f"; the best mean of several beat it in {wins:.0%} of {RESAMPLES} resamples only, "
+            "which may be luck, and would cost more to serve."
+            if wins > 0
+            else "; no affordable mean with others was better."
+        )
+        return Decision(subject="blend", choice=f"'{best}' alone", reason=reason)
+    shares = ", ".join(f"{share:.2f} '{key}'" for key, share in weights.items())
+    return Decision(
+        subject="blend",
+        choice=shares,
+        reason=f"Their mean has an out-of-fold {metric.name} of {score:.5f} and beats the best "
+        f"single trial, '{best}', in {wins:.0%} of {RESAMPLES} resamples of the same rows: "
+        "models that err differently cancel some of each other's errors.",
+    )

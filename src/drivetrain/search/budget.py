@@ -1,0 +1,98 @@
+"""The clock of a run: what each part may use of ``time_limit``.
+
+A run aims to end by ``time_limit`` and must end by ``time_limit * 1.05 + 5`` seconds. Preparation
+may take a tenth, a reserve at the end pays for the proof, the evaluation and the writing, and the
+search has what lies between.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from drivetrain.core.errors import SettingError
+
+SHORTEST_S = 1.0  # below, not even the learning libraries are imported
+LEAST_SEARCH_S = 2.0  # what one small model needs at least
+LEAST_FINISH_S = 1.5  # what the proof, the evaluation and the writing need at least
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The time limit of a run and when it began; times are seconds of the monotonic clock.
+
+    Examples
+    --------
+    >>> budget = Budget(limit_s=60.0, began=0.0, clock=lambda: 10.0)
+    >>> round(budget.search_ends_s(), 1)
+    54.0
+    """
+
+    limit_s: float
+    began: float
+    clock: Callable[[], float] = time.monotonic
+
+    @classmethod
+    def start(cls, limit_s: float) -> Budget:
+        """Start the clock.
+
+        Raises
+        ------
+        SettingError
+            If no model at all could be made in ``limit_s``.
+        """
+        if not math.isfinite(limit_s) or limit_s < SHORTEST_S:
+            raise too_short(limit_s, "one model", SHORTEST_S + LEAST_SEARCH_S + LEAST_FINISH_S)
+        return cls(limit_s=limit_s, began=time.monotonic())
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the run began."""
+        return self.clock() - self.began
+
+    @property
+    def hard_end_s(self) -> float:
+        """Seconds after the beginning by which the run must have ended."""
+        return self.limit_s * 1.05 + 5.0
+
+    @property
+    def reserve_s(self) -> float:
+        """Seconds kept for the proof, the evaluation and the writing."""
+        return max(LEAST_FINISH_S, 0.1 * self.limit_s)
+
+    def search_ends_s(self) -> float:
+        """Seconds after the beginning at which the search must have ended.
+
+        Where preparation has eaten the time, the search still gets the little that one model
+        needs, out of the grace between the limit and the hard end.
+        """
+        planned = self.limit_s - self.reserve_s
+        least = self.elapsed_s + LEAST_SEARCH_S
+        return min(max(planned, least), self.hard_end_s - LEAST_FINISH_S)
+
+    def remaining_s(self) -> float:
+        """Seconds until ``time_limit``, >= 0."""
+        return max(0.0, self.limit_s - self.elapsed_s)
+
+
+def allowance_s(remaining_s: float, *, folds: int, workers: int, is_last: bool) -> float:
+    """Seconds that each fold of the next Recipe may take.
+
+    Every Recipe but the last may use half of what remains, so a slow one cannot starve the rest;
+    its folds run ``workers`` at a time.
+    """
+    waves = math.ceil(folds / workers)
+    return (remaining_s if is_last else remaining_s / 2) / waves
+
+
+def too_short(limit_s: float, what: str, needed_s: float) -> SettingError:
+    """Return the error of a time limit in which nothing can be made."""
+    return SettingError(
+        where="setting 'time_limit'",
+        expected=f"enough seconds for {what}",
+        got=f"{limit_s:g}",
+        remedy=f"Give --time-limit {math.ceil(needed_s)} or more.",
+        code="DT215",
+    )

@@ -1,0 +1,188 @@
+"""The run's side of the worker processes: start a job, kill it, hear of its end.
+
+:class:`Forking` talks to the one process of ``worker.py`` that forks a child for each job;
+:class:`Spawning` starts a fresh interpreter for each, where there is no fork. Neither needs an
+``if __name__ == "__main__"`` in the user's script.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from drivetrain.core.files import write_file
+from drivetrain.search.fit import FoldJob
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A job that is over: ``status`` is its exit status, or minus the signal that killed it."""
+
+    number: int
+    status: int
+
+
+class Crew(Protocol):
+    """Worker processes, seen from the run."""
+
+    def start(self, number: int, job: FoldJob) -> None:
+        """Start a job under a number of the caller's choice."""
+        ...
+
+    def kill(self, number: int) -> None:
+        """Kill a job; its end is reported by :meth:`wait` like every other."""
+        ...
+
+    def wait(self, timeout_s: float) -> list[Ended]:
+        """Return the jobs that ended, as soon as there is one, or after the timeout."""
+        ...
+
+    def close(self) -> None:
+        """Kill whatever still runs."""
+        ...
+
+
+def hire(threads: int) -> Crew:
+    """Start the kind of crew that this system can have."""
+    return Forking(threads) if hasattr(os, "fork") else Spawning(threads)
+
+
+class Forking:
+    """One forking process, imported once; started again should it die."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._running: set[int] = set()
+        self._unread = b""
+        self._process = self._launch()
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "drivetrain.search.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=_environment(self._threads),
+            start_new_session=True,  # Ctrl-C goes to the run, which closes its crew
+            bufsize=0,
+        )
+
+    def start(self, number: int, job: FoldJob) -> None:
+        """Start a job; a dead foreman is replaced first."""
+        if self._process.poll() is not None:
+            self.close()
+            self._process = self._launch()
+            self._unread = b""
+        self._running.add(number)
+        self._tell({"run": number, "job": msgspec.to_builtins(job)})
+
+    def kill(self, number: int) -> None:
+        """Have the foreman kill a job: only it knows which process numbers are still its own."""
+        self._tell({"kill": number})
+
+    def wait(self, timeout_s: float) -> list[Ended]:
+        """Return the jobs that ended; if the foreman itself died, all of them."""
+        pipe = self._process.stdout
+        if pipe is None or not self._running:
+            return []
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_READ)
+            if not selector.select(timeout_s):
+                return []
+        data = os.read(pipe.fileno(), 1 << 16)
+        if not data:
+            ended = [Ended(number, -9) for number in sorted(self._running)]
+        else:
+            ended = list(self._understand(data))
+        self._running -= {one.number for one in ended}
+        return ended
+
+    def close(self) -> None:
+        """End the foreman, and with it every child."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        try:
+            self._process.wait(timeout=2.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _understand(self, data: bytes) -> list[Ended]:
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        news = [msgspec.json.decode(line) for line in lines]
+        return [Ended(one["ended"], one["status"]) for one in news if "ended" in one]
+
+    def _tell(self, command: dict[str, Any]) -> None:
+        if self._process.stdin is None:
+            return
+        try:
+            self._process.stdin.write(msgspec.json.encode(command) + b"\n")
+        except BrokenPipeError:
+            return  # the foreman is dead, which the next wait reports
+
+
+class Spawning:
+    """A fresh interpreter for each job: slow to start, and works everywhere."""
+
+    def __init__(self, threads: int) -> None:
+        self._environment = _environment(threads)
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+
+    def start(self, number: int, job: FoldJob) -> None:
+        """Start an interpreter on a job."""
+        trials = Path(job.folder) / "trials"
+        description = trials / f"{job.recipe.key}-{job.fold}.json"
+        write_file(description, msgspec.json.encode(job))
+        with description.with_suffix(".log").open("wb") as log:
+            self._processes[number] = subprocess.Popen(
+                [sys.executable, "-m", "drivetrain.search.worker", "--job", str(description)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+            )
+
+    def kill(self, number: int) -> None:
+        """Kill a job's process."""
+        if number in self._processes:
+            self._processes[number].kill()
+
+    def wait(self, timeout_s: float) -> list[Ended]:
+        """Return the jobs that ended."""
+        for process in list(self._processes.values())[:1]:
+            try:
+                process.wait(timeout=min(timeout_s, 0.05))
+            except subprocess.TimeoutExpired:
+                break
+        ended = [
+            Ended(number, process.returncode)
+            for number, process in self._processes.items()
+            if process.poll() is not None
+        ]
+        for one in ended:
+            del self._processes[one.number]
+        return ended
+
+    def close(self) -> None:
+        """Kill every process."""
+        for process in self._processes.values():
+            process.kill()
+            process.wait()
+        self._processes.clear()
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """Return the environment of a worker: as many threads as it was given, in every library."""
+    limits = dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"),
+        str(threads),
+    )
+    import_path = os.pathsep.join(path for path in sys.path if path)
+    return {**os.environ, **limits, "PYTHONPATH": import_path}

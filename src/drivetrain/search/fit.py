@@ -1,0 +1,91 @@
+"""Fit one fold of one Recipe: the whole work of a worker process."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from drivetrain.core.arrays import IndexVector
+from drivetrain.core.plugins import Plugins
+from drivetrain.evaluate.parity import threshold_rows
+from drivetrain.models.family import Budget, Family, Fitted, Validation
+from drivetrain.search.recipe import Recipe
+from drivetrain.search.study import FoldReport, Study
+
+FAMILIES: Plugins[Family] = Plugins("drivetrain.models.families", "family")
+
+
+FIT_SHARE = 0.85  # of a job's seconds; predicting and writing take the rest
+
+
+class FoldJob(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker is told to do, as one line of JSON."""
+
+    folder: str  # the run folder
+    recipe: Recipe
+    fold: int
+    seconds: float  # all of it must end by then, counted from its start
+    threads: int = 1
+
+    @property
+    def name(self) -> str:
+        """Name of the job within its run."""
+        return f"{self.recipe.key}/{self.fold}"
+
+
+def fit_fold(job: FoldJob) -> None:
+    """Fit a fold and leave its folder in the study: nothing is seen of it before it is whole."""
+    began = time.monotonic()
+    study = Study(Path(job.folder))
+    fitted = _fit(study, job, began)
+    X = study.matrix(job.recipe.matrix)
+    judge = study.fold(job.fold).judge
+    blocks = fitted.blocks()
+    edges = threshold_rows(blocks, np.asarray(X[:1]))
+    arrays = {
+        "margin": fitted.predict(np.ascontiguousarray(X[judge])),
+        "proof": fitted.predict(np.asarray(study.proof_matrix(job.recipe.matrix))),
+        "threshold_rows": edges,
+        "threshold_margin": fitted.predict(edges),
+    }
+    report = FoldReport(
+        link=fitted.link, seconds=time.monotonic() - began, details=dict(fitted.details)
+    )
+    study.save_fold(job.recipe.key, job.fold, report=report, blocks=blocks, arrays=arrays)
+
+
+def _fit(study: Study, job: FoldJob, began: float) -> Fitted:
+    problem, recipe = study.problem, job.recipe
+    X = study.matrix(recipe.matrix)
+    fold = study.fold(job.fold)
+    rows = _sample(np.asarray(fold.fit), recipe.sample, recipe.seed)
+    watch = _sample(np.asarray(fold.judge), recipe.sample, recipe.seed)
+    weight = study.weight
+    return FAMILIES.load(recipe.family).fit(
+        np.ascontiguousarray(X[rows]),
+        np.asarray(study.y[rows]),
+        task=problem.task,
+        classes=problem.classes,
+        metric=problem.metric,
+        weight=None if weight is None else np.asarray(weight[rows]),
+        validation=Validation(
+            X=np.ascontiguousarray(X[watch]),
+            y=np.asarray(study.y[watch]),
+            weight=None if weight is None else np.asarray(weight[watch]),
+        ),
+        parameters=recipe.parameters,
+        budget=Budget(
+            remaining_s=lambda: FIT_SHARE * job.seconds - (time.monotonic() - began),
+            threads=job.threads,
+        ),
+        seed=recipe.seed + job.fold,
+    )
+
+
+def _sample(rows: IndexVector, size: int | None, seed: int) -> IndexVector:
+    if size is None or len(rows) <= size:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, size, replace=False))

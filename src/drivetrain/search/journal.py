@@ -1,0 +1,165 @@
+"""The journal: the durable list of a run's trials and of every choice that the clock made.
+
+One JSON object a line, appended and synced before the run goes on. The first line, the header,
+says what the run is a function of. A run that finds a journal with its own header goes on where
+that one was cut; with another header it begins anew. A line that a kill left torn is dropped.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from drivetrain.core.errors import ResourceError
+from drivetrain.core.manifest import canonical_json
+from drivetrain.search.recipe import Recipe
+
+JOURNAL_FILE = "journal.jsonl"
+
+TrialStatus: TypeAlias = Literal["complete", "partial", "failed"]
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True, tag="run", tag_field="event"):
+    """What a run is a function of; two runs with equal headers make the same trials."""
+
+    settings: dict[str, Any]
+    data: str  # fingerprint of the typed columns and the target
+    packages: dict[str, str]
+
+
+class TrialEntry(msgspec.Struct, frozen=True, kw_only=True, tag="trial", tag_field="event"):
+    """A trial that is over. ``score`` is out of fold, on the metric asked for."""
+
+    key: str
+    recipe: Recipe
+    status: TrialStatus
+    folds: tuple[int, ...]
+    score: float | None = None
+    seconds: float = 0.0
+    details: dict[str, Any] = {}
+    error: str = ""
+
+
+class ClockEntry(msgspec.Struct, frozen=True, kw_only=True, tag="clock", tag_field="event"):
+    """A choice that the clock made, which a replay must make again."""
+
+    choice: str  # "stop", "skip"
+    subject: str  # a trial's key, "search"
+    reason: str
+
+
+Entry: TypeAlias = Header | TrialEntry | ClockEntry
+
+
+class Journal:
+    """The open journal of a run; see :func:`open_run`."""
+
+    def __init__(self, path: Path, entries: list[Entry]) -> None:
+        self.path = path
+        self.entries = entries
+
+    def append(self, entry: Entry) -> None:
+        """Add an entry; it is on the disk when this returns."""
+        with self.path.open("ab") as file:
+            file.write(canonical_json(entry) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.entries.append(entry)
+
+    def trials(self) -> dict[str, TrialEntry]:
+        """Return the finished trials by key, the last word on each."""
+        return {entry.key: entry for entry in self.entries if isinstance(entry, TrialEntry)}
+
+
+def read_journal(path: Path) -> list[Entry]:
+    """Read the entries up to the first torn line."""
+    if not path.exists():
+        return []
+    entries: list[Entry] = []
+    for line in path.read_bytes().splitlines(keepends=True):
+        if not line.endswith(b"\n"):
+            break
+        try:
+            entries.append(msgspec.json.decode(line, type=Entry))
+        except msgspec.DecodeError:
+            break
+    return entries
+
+
+@contextmanager
+def open_run(folder: Path, header: Header) -> Iterator[Journal]:
+    """Open a run folder for this process alone: to go on with it if it is the same run.
+
+    Raises
+    ------
+    ResourceError
+        If another process works in the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        path = folder / JOURNAL_FILE
+        entries = read_journal(path)
+        header = msgspec.json.decode(canonical_json(header), type=Header)  # as it reads back
+        if entries[:1] == [header]:
+            _rewrite_if_torn(path, entries)
+            yield Journal(path, entries)
+        else:
+            _empty(folder)
+            journal = Journal(path, [])
+            journal.append(header)
+            yield journal
+
+
+def _rewrite_if_torn(path: Path, entries: list[Entry]) -> None:
+    """Cut what a kill left behind the last whole line, so that the next line stands alone."""
+    whole = sum(len(line) for line in path.read_bytes().splitlines(keepends=True)[: len(entries)])
+    if path.stat().st_size != whole:
+        os.truncate(path, whole)
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.name == _LOCK_FILE:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+_LOCK_FILE = "lock"
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system takes back when the process dies."""
+    with (folder / _LOCK_FILE).open("ab") as file:
+        try:
+            _lock(file.fileno())
+        except OSError as error:
+            raise ResourceError(
+                where=str(folder),
+                expected="a run folder that no other process works in",
+                got="one that is locked",
+                remedy="Wait for the other run to end, or give another --out.",
+                code="DT321",
+            ) from error
+        yield
+
+
+def _lock(handle: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

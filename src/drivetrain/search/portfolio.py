@@ -1,0 +1,121 @@
+"""Which Recipes are tried, in which order, and on how many folds.
+
+Every family in ``models/families/`` brings its own defaults, the best first. The portfolio deals
+them out in rounds, the best default of each family before the second best of any, and within a
+round the families in the order of what they are worth per second. A family that is new here is
+tried after the known ones; one whose library is absent is left out and named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from drivetrain.core.contract import Task
+from drivetrain.core.errors import MissingLibraryError
+from drivetrain.core.findings import Decision
+from drivetrain.core.plugins import Plugins
+from drivetrain.models.family import Family, Shape
+from drivetrain.search.recipe import Encoding
+
+# By accuracy per second of fitting, on the sets of benchmarks/accuracy.
+_ORDER = ("lightgbm", "catboost", "linear", "xgboost")
+
+SMALL_CELLS = 2_000_000  # rows x columns from which a first model on a sample comes first
+SAMPLE_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A Recipe before its encoders are fitted."""
+
+    family: str
+    encoding: Encoding
+    parameters: Mapping[str, Any]
+    seed: int
+    sample: int | None = None
+
+
+@dataclass(frozen=True)
+class FoldPlan:
+    """Into how many folds the rows are cut, and how many of them models are fitted on."""
+
+    cut: int
+    fitted: int
+    decision: Decision
+
+
+def plan_folds(rows: int, asked: int | None = None) -> FoldPlan:
+    """Choose the folds by the number of training rows.
+
+    More folds fit each model on more rows and cost more time. From 100,000 rows on, the rows are
+    cut in eight but models are fitted on two of the folds only: each sees 7/8 of the rows, and two
+    judged eighths are plenty.
+    """
+    if asked is not None:
+        return FoldPlan(
+            asked, asked, _folds_decision(asked, asked, f"folds={asked} was asked for.")
+        )
+    if rows > 100_000:
+        reason = (
+            f"{rows:,} rows: each of two models sees 7/8 of them, and the two eighths that judge "
+            "are enough to tell candidates apart; more folds would cost more than they bring."
+        )
+        return FoldPlan(8, 2, _folds_decision(8, 2, reason))
+    cut = 5 if rows < 20_000 else 4 if rows < 50_000 else 3
+    reason = (
+        f"{rows:,} rows: every row is judged once by a model that has not seen it, and the "
+        f"{cut} models of each candidate are averaged in the bundle."
+    )
+    return FoldPlan(cut, cut, _folds_decision(cut, cut, reason))
+
+
+def _folds_decision(cut: int, fitted: int, reason: str) -> Decision:
+    choice = f"{cut} folds" if cut == fitted else f"{cut} folds, {fitted} of them fitted"
+    return Decision(subject="folds", choice=choice, reason=reason)
+
+
+def plan_portfolio(
+    families: Plugins[Family], task: Task, shape: Shape, *, seed: int
+) -> tuple[tuple[Draft, ...], tuple[Decision, ...]]:
+    """List the candidates in the order in which they are tried.
+
+    Parameters
+    ----------
+    shape
+        Training rows, input columns, classes.
+    """
+    spaces = []
+    decisions = []
+    for name in sorted(families.names(), key=_rank):
+        try:
+            family = families.load(name)
+        except MissingLibraryError as error:
+            decisions.append(_absent(name, error))
+            continue
+        if task in family.tasks:
+            spaces.append((name, family.space(task, shape)))
+    rounds = max((len(space.defaults) for _, space in spaces), default=0)
+    drafts = [
+        Draft(name, space.encoding, space.defaults[turn], seed)
+        for turn in range(rounds)
+        for name, space in spaces
+        if turn < len(space.defaults)
+    ]
+    if drafts and shape.rows > SAMPLE_ROWS and shape.rows * shape.features > SMALL_CELLS:
+        first = drafts[0]
+        drafts.insert(0, Draft(first.family, first.encoding, first.parameters, seed, SAMPLE_ROWS))
+    return tuple(drafts), tuple(decisions)
+
+
+def _rank(name: str) -> tuple[int, str]:
+    return (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)
+
+
+def _absent(name: str, error: MissingLibraryError) -> Decision:
+    return Decision(
+        subject=f"family '{name}'",
+        choice="left out",
+        reason=f"It cannot be loaded: {error.expected}. {error.remedy}",
+    )

@@ -1,0 +1,266 @@
+"""The run: drafts become trials, a fold at a time, on all workers, until the clock says stop.
+
+The unit of work is one fold of one Recipe. Folds of the best draft are fitted side by side, so
+the first trial is complete as early as it can be; what a killed fold had done is lost, the folds
+beside it are kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from drivetrain.core.errors import InternalError
+from drivetrain.core.progress import Reporter
+from drivetrain.search.budget import Budget, allowance_s, too_short
+from drivetrain.search.crew import Crew, Ended
+from drivetrain.search.encodings import Encodings
+from drivetrain.search.fit import FoldJob
+from drivetrain.search.journal import ClockEntry, Journal, TrialEntry
+from drivetrain.search.portfolio import Draft
+from drivetrain.search.recipe import Recipe
+from drivetrain.search.study import Study
+from drivetrain.search.trial import Trial, read_trial
+from drivetrain.search.worker import GRACE_S, log_path
+from drivetrain.stats.metrics import find_metric
+
+LEAST_FIT_S = 0.3  # a fold that has less is not begun
+
+
+@dataclass(frozen=True)
+class Staff:
+    """Who works: a crew, how many jobs at once, threads of each."""
+
+    crew: Crew
+    workers: int
+    threads: int = 1
+
+
+@dataclass
+class _Open:
+    """A trial in the making."""
+
+    recipe: Recipe
+    waiting: list[int]
+    allowance_s: float
+    began: float
+    running: int = 0
+    error: str = ""
+
+
+@dataclass
+class _Search:
+    """The state of one search; :func:`search` is its only user."""
+
+    study: Study
+    encodings: Encodings
+    journal: Journal
+    budget: Budget
+    ends_s: float
+    staff: Staff
+    reporter: Reporter
+    drafts: Iterator[tuple[bool, Draft]]
+    trials: dict[str, Trial] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    pace_s: dict[str, float] = field(default_factory=dict)  # wall seconds of a family's last trial
+    _current: _Open | None = None
+    _running: dict[int, tuple[_Open, FoldJob, float]] = field(default_factory=dict)
+    _count: int = 0
+
+    def left_s(self) -> float:
+        """Seconds until the search must end."""
+        return self.ends_s - self.budget.elapsed_s
+
+    def work(self) -> None:
+        """Fit until the drafts or the time are used up."""
+        while self._fill():
+            soonest = min(deadline for _, _, deadline in self._running.values())
+            self._close(self.staff.crew.wait(max(0.05, soonest - time.monotonic())))
+            self._kill_late()
+
+    def _fill(self) -> bool:
+        while len(self._running) < self.staff.workers:
+            job = self._next_job()
+            if job is None:
+                break
+            self._start(*job)
+        return bool(self._running)
+
+    def _next_job(self) -> tuple[_Open, FoldJob] | None:
+        while self._current is None or not self._current.waiting:
+            if self.left_s() < LEAST_FIT_S + GRACE_S or not self._open_next():
+                return None
+        trial = self._current
+        seconds = min(trial.allowance_s, self.left_s() - GRACE_S)
+        if seconds < LEAST_FIT_S:
+            self._note_clock("stop", trial.recipe.key, "No time is left for its other folds.")
+            trial.waiting.clear()
+            self._finish_if_over(trial)
+            return None
+        return trial, FoldJob(
+            folder=str(self.study.folder),
+            recipe=trial.recipe,
+            fold=trial.waiting.pop(0),
+            seconds=seconds,
+            threads=self.staff.threads,
+        )
+
+    def _open_next(self) -> bool:
+        """Take the next draft that has something to fit and is worth its time."""
+        for is_last, draft in self.drafts:
+            if self.pace_s.get(draft.family, 0.0) > 2.0 * self.left_s():
+                reason = f"Its family needs about {self.pace_s[draft.family]:.0f} s for a trial."
+                self._note_clock("skip", draft.family, reason)
+                continue
+            self.reporter.say("search", f"preparing {draft.family}")
+            recipe = self.encodings.recipe(draft)
+            done = {fold.number for fold in self.study.finished(recipe.key)}
+            folds = [n for n in range(self.study.problem.folds) if n not in done]
+            trial = _Open(
+                recipe=recipe,
+                waiting=folds,
+                allowance_s=allowance_s(
+                    self.left_s() - GRACE_S,
+                    folds=len(folds) or 1,
+                    workers=self.staff.workers,
+                    is_last=is_last,
+                ),
+                began=time.monotonic(),
+            )
+            if recipe.key in self.trials:
+                continue  # two drafts with the same parameters
+            if not folds:
+                self._finish_if_over(trial)
+                continue
+            self._current = trial
+            return True
+        return False
+
+    def _start(self, trial: _Open, job: FoldJob) -> None:
+        self._count += 1
+        trial.running += 1
+        deadline = time.monotonic() + job.seconds + GRACE_S
+        self._running[self._count] = (trial, job, deadline)
+        self.staff.crew.start(self._count, job)
+
+    def _close(self, ended: Sequence[Ended]) -> None:
+        for one in ended:
+            trial, job, _ = self._running.pop(one.number)
+            trial.running -= 1
+            if one.status != 0:
+                trial.error = _reason(one.status, job)
+                trial.waiting.clear()  # it would fare no better on the other folds
+            self._finish_if_over(trial)
+
+    def _kill_late(self) -> None:
+        for number, (_, _, deadline) in self._running.items():
+            if time.monotonic() >= deadline:
+                self.staff.crew.kill(number)
+
+    def _finish_if_over(self, trial: _Open) -> None:
+        if trial.running or trial.waiting:
+            return
+        result = read_trial(self.study, trial.recipe)
+        wall_s = time.monotonic() - trial.began
+        self.pace_s[trial.recipe.family] = wall_s
+        self._record(trial, result)
+        if result is None:
+            self.errors.append(f"{trial.recipe.key}: {trial.error}")
+            self.reporter.say("search", f"{trial.recipe.key} failed: {trial.error}")
+            return
+        self.trials[result.key] = result
+        metric = find_metric(self.study.problem.metric)
+        best = max(self.trials.values(), key=lambda one: metric.gain(one.score))
+        self.reporter.say(
+            "search",
+            f"{result.key}: {metric.name} {result.score:.5f} in {wall_s:.1f} s; "
+            f"best {best.score:.5f}",
+            done=self.budget.elapsed_s,
+            total=self.ends_s,
+        )
+
+    def _record(self, trial: _Open, result: Trial | None) -> None:
+        """Write the trial down, unless an earlier run of this folder has."""
+        known = self.journal.trials().get(trial.recipe.key)
+        folds = () if result is None else tuple(fold.number for fold in result.folds)
+        if known is not None and known.folds == folds and known.status != "failed":
+            return
+        complete = result is not None and result.is_complete
+        self.journal.append(
+            TrialEntry(
+                key=trial.recipe.key,
+                recipe=trial.recipe,
+                status="failed" if result is None else "complete" if complete else "partial",
+                folds=folds,
+                score=None if result is None else result.score,
+                seconds=0.0 if result is None else result.seconds,
+                details={} if result is None else result.details,
+                error=trial.error,
+            )
+        )
+
+    def _note_clock(self, choice: str, subject: str, reason: str) -> None:
+        self.journal.append(ClockEntry(choice=choice, subject=subject, reason=reason))
+
+
+def search(
+    study: Study,
+    encodings: Encodings,
+    drafts: Sequence[Draft],
+    *,
+    journal: Journal,
+    budget: Budget,
+    staff: Staff,
+    reporter: Reporter,
+) -> tuple[Trial, ...]:
+    """Fit the drafts in their order until they or the time are used up.
+
+    Returns
+    -------
+    tuple
+        The trials with at least one fitted fold, in the order in which they were finished.
+
+    Raises
+    ------
+    SettingError
+        If the time was too short for even one fold.
+    InternalError
+        If there are no trials and at least one failed for another reason than the clock.
+    """
+    marked = ((number == len(drafts), draft) for number, draft in enumerate(drafts, start=1))
+    run = _Search(
+        study=study,
+        encodings=encodings,
+        journal=journal,
+        budget=budget,
+        ends_s=budget.search_ends_s(),
+        staff=staff,
+        reporter=reporter,
+        drafts=iter(marked),
+    )
+    run.work()
+    if run.trials:
+        return tuple(run.trials.values())
+    faults = [error for error in run.errors if _STOPPED not in error]
+    if not faults:
+        raise too_short(budget.limit_s, "one model of this table", 2 * budget.limit_s + 10)
+    raise InternalError(
+        where="search",
+        expected="at least one model that can be fitted",
+        got=faults[0],
+        remedy=f"Report it with the logs in {study.folder / 'trials'}.",
+        code="DT701",
+    )
+
+
+_STOPPED = "stopped by the clock"
+
+
+def _reason(status: int, job: FoldJob) -> str:
+    if status < 0:
+        return f"fold {job.fold} was {_STOPPED} (signal {-status})"
+    log = Path(log_path(job))
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1] if lines else f"exit status {status}"

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivetrain.search.blend import Candidate, choose_blend
+from drivetrain.stats.metrics import find_metric
+
+
+def noisy(y: np.ndarray, noise: float, seed: int) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    return (y + noise * generator.standard_normal(len(y)))[:, None]
+
+
+@pytest.fixture
+def y() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(2000)
+
+
+def test_independent_errors_are_averaged(y: np.ndarray) -> None:
+    candidates = [Candidate(str(i), noisy(y, 1.0, i + 1), 1.0) for i in range(4)]
+    blend = choose_blend(candidates, y, None, find_metric("rmse"), most_ns=10.0, seed=0)
+    assert blend.score == pytest.approx(0.5, abs=0.03)
+    assert all(share == pytest.approx(0.25, abs=0.05) for share in blend.weights.values())
+    assert "cancel" in blend.decision.reason
+
+
+def test_a_trial_that_adds_nothing_is_left_out(y: np.ndarray) -> None:
+    good = Candidate("good", noisy(y, 0.1, 1), 1.0)
+    poor = Candidate("poor", noisy(y, 5.0, 2), 1.0)
+    blend = choose_blend([poor, good], y, None, find_metric("rmse"), most_ns=10.0, seed=0)
+    assert blend.weights == {"good": 1.0}
+    assert "alone" in blend.decision.choice
+
+
+def test_a_gain_that_may_be_luck_is_not_taken() -> None:
+    y = np.random.default_rng(3).standard_normal(30)
+    shared = noisy(y, 1.0, 9)
+    twins = [Candidate(str(i), shared + 1e-4 * noisy(0 * y, 1.0, i), 1.0) for i in range(2)]
+    blend = choose_blend(twins, y, None, find_metric("mae"), most_ns=10.0, seed=0)
+    assert len(blend.weights) == 1 or blend.decision.reason.count("%")
+
+
+def test_members_together_stay_under_the_cost(y: np.ndarray) -> None:
+    candidates = [Candidate(str(i), noisy(y, 1.0, i + 1), 4.0) for i in range(4)]
+    blend = choose_blend(candidates, y, None, find_metric("rmse"), most_ns=9.0, seed=0)
+    assert len(blend.weights) == 2
+
+
+def test_a_cheap_trial_goes_before_a_better_one_that_is_too_dear(y: np.ndarray) -> None:
+    dear, cheap = Candidate("dear", noisy(y, 0.1, 1), 99.0), Candidate("cheap", noisy(y, 1, 2), 1.0)
+    metric = find_metric("rmse")
+    assert choose_blend([dear, cheap], y, None, metric, most_ns=9.0, seed=0).weights == {
+        "cheap": 1.0
+    }
+    assert choose_blend([dear], y, None, metric, most_ns=9.0, seed=0).weights == {"dear": 1.0}
+
+
+def test_label_metrics_select_on_log_loss_and_score_on_labels() -> None:
+    generator = np.random.default_rng(0)
+    p = generator.random(1000)
+    y = (generator.random(1000) < p).astype(np.float64)
+    candidates = [Candidate("a", p[:, None], 1.0), Candidate("b", np.full((1000, 1), 0.5), 1.0)]
+    blend = choose_blend(candidates, y, None, find_metric("accuracy"), most_ns=9.0, seed=0)
+    assert blend.weights == {"a": 1.0}
+    assert blend.score == pytest.approx(float(((p > 0.5) == y).mean()))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 5))
+def test_weights_sum_to_one_and_the_same_seed_gives_the_same_blend(seed: int, size: int) -> None:
+    y = np.random.default_rng(seed).standard_normal(60)
+    candidates = [Candidate(str(i), noisy(y, 1.0, seed + i), 1.0) for i in range(size)]
+    first = choose_blend(candidates, y, None, find_metric("rmse"), most_ns=10.0, seed=seed)
+    again = choose_blend(candidates, y, None, find_metric("rmse"), most_ns=10.0, seed=seed)
+    assert first == again
+    assert sum(first.weights.values()) == pytest.approx(1.0)
+    assert min(first.weights.values()) >= 0.04

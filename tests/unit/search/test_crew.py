@@ -1,0 +1,149 @@
+"""Worker processes, of both kinds: they fit, they fail alone, and they die when told to."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from drivetrain.search.crew import Crew, Forking, Spawning
+from drivetrain.search.fit import FoldJob
+from drivetrain.search.study import Study
+from drivetrain.search.worker import log_path
+
+pytestmark = pytest.mark.usefixtures("plugged")
+
+
+@pytest.fixture(params=[Forking, Spawning])
+def crew(request: pytest.FixtureRequest, plugged: Path) -> Iterator[Crew]:
+    hired = request.param(threads=1)
+    yield hired
+    hired.close()
+
+
+def job(study: Study, recipe: Any, fold: int = 0, seconds: float = 20.0) -> FoldJob:
+    return FoldJob(folder=str(study.folder), recipe=recipe, fold=fold, seconds=seconds)
+
+
+def ends(crew: Crew, count: int = 1) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for _ in range(400):
+        found.update({one.number: one.status for one in crew.wait(0.2)})
+        if len(found) >= count:
+            break
+    return found
+
+
+def test_a_worker_leaves_a_whole_fold(crew: Crew, study: Study, make_recipe: Any) -> None:
+    recipe = make_recipe()
+    crew.start(7, job(study, recipe, fold=1))
+    assert ends(crew) == {7: 0}
+    (fold,) = study.finished(recipe.key)
+    assert fold.number == 1
+    np.testing.assert_allclose(fold.margin()[:, 0], [2.0, 5.0, 8.0, 11.0])
+    np.testing.assert_allclose(fold.proof_margin()[:, 0], [1.0, 2.0, 3.0, 4.0, 5.0])
+    assert fold.blocks[0].outputs == ("margin",)
+    assert fold.report.link == "identity"
+
+
+def test_a_failure_stays_in_its_worker_and_says_why(
+    crew: Crew, study: Study, make_recipe: Any
+) -> None:
+    broken, fine = make_recipe("broken"), make_recipe()
+    crew.start(1, job(study, broken))
+    crew.start(2, job(study, fine))
+    statuses = ends(crew, 2)
+    assert statuses[1] == 1
+    assert statuses[2] == 0
+    assert "this family cannot fit" in log_path(job(study, broken)).read_text()
+    assert study.finished(broken.key) == ()
+
+
+def test_a_crash_in_native_code_is_a_status(crew: Crew, study: Study, make_recipe: Any) -> None:
+    crew.start(1, job(study, make_recipe("fatal")))
+    assert ends(crew) == {1: -signal.SIGABRT}
+
+
+def test_a_worker_is_killed_on_demand(crew: Crew, study: Study, make_recipe: Any) -> None:
+    crew.start(1, job(study, make_recipe("stuck")))
+    crew.wait(0.5)
+    crew.kill(1)
+    assert ends(crew) == {1: -signal.SIGKILL}
+
+
+def test_a_worker_dies_by_its_own_alarm(crew: Crew, study: Study, make_recipe: Any) -> None:
+    crew.start(1, job(study, make_recipe("stuck"), seconds=0.3))
+    assert ends(crew) == {1: -signal.SIGALRM}
+
+
+def test_a_dead_foreman_is_reported_and_replaced(
+    plugged: Path, study: Study, make_recipe: Any
+) -> None:
+    crew = Forking(threads=1)
+    crew.start(1, job(study, make_recipe("stuck")))
+    os.kill(crew._process.pid, signal.SIGKILL)
+    assert ends(crew) == {1: -9}
+    crew._process.wait()
+    crew.start(2, job(study, make_recipe()))
+    assert ends(crew) == {2: 0}
+    crew.close()
+
+
+RUN = """
+import sys
+import msgspec
+from drivetrain.search.crew import Forking
+from drivetrain.search.fit import FoldJob
+
+crew = Forking(threads=1)
+crew.start(1, msgspec.json.decode(sys.argv[1].encode(), type=FoldJob))
+crew._process.stdout.readline()  # ready
+print(crew._process.stdout.readline().decode(), flush=True)  # started
+select_forever = sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc through psutil")
+def test_no_worker_outlives_a_killed_run(plugged: Path, study: Study, make_recipe: Any) -> None:
+    import msgspec
+
+    text = msgspec.json.encode(job(study, make_recipe("stuck"))).decode()
+    run = subprocess.Popen(
+        [sys.executable, "-c", RUN, text],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+    )
+    assert run.stdout is not None
+    assert run.stdin is not None
+    started = msgspec.json.decode(run.stdout.readline())
+    child = psutil.Process(started["pid"])
+    foreman = child.parent()
+    assert foreman is not None
+    run.kill()
+    run.wait()
+    gone, alive = psutil.wait_procs([child, foreman], timeout=10)
+    assert not alive, f"{len(gone)} gone"
+    run.stdout.close()
+    run.stdin.close()
+
+
+def test_closing_leaves_no_process(plugged: Path, study: Study, make_recipe: Any) -> None:
+    crew = Forking(threads=1)
+    crew.start(1, job(study, make_recipe("stuck")))
+    pipe = crew._process.stdout
+    assert pipe is not None
+    select.select([pipe], [], [], 20)
+    processes = [psutil.Process(crew._process.pid), *psutil.Process(crew._process.pid).children()]
+    crew.close()
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    assert not alive

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from drivetrain.core.errors import MissingLibraryError
+from drivetrain.models.family import Shape, Space
+from drivetrain.search.portfolio import SAMPLE_ROWS, plan_folds, plan_portfolio
+
+
+class Kind:
+    def __init__(self, encoding: str, *defaults: dict[str, Any], tasks: Any = ("binary",)) -> None:
+        self.tasks = tasks
+        self._space = Space(defaults=defaults, encoding=encoding)  # type: ignore[arg-type]
+
+    def space(self, task: str, shape: Shape) -> Space:
+        return self._space
+
+
+class Folder:
+    """Stands in for a folder of families."""
+
+    def __init__(self, **families: Any) -> None:
+        self._families = families
+
+    def names(self) -> list[str]:
+        return sorted(self._families)
+
+    def load(self, name: str) -> Any:
+        found = self._families[name]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+FOLDER = Folder(
+    linear=Kind("linear", {"c": 1}),
+    lightgbm=Kind("trees", {"leaves": 31}, {"leaves": 8}),
+    values_only=Kind("trees", {"a": 1}, tasks=("regression",)),
+    absent=MissingLibraryError(
+        where="family 'absent'", expected="library 'x' to be installed", got="none", remedy="Do."
+    ),
+)
+
+
+def drafts(rows: int, features: int = 10) -> list[tuple[str, Any, Any]]:
+    planned, _ = plan_portfolio(FOLDER, "binary", Shape(rows, features, 2), seed=0)  # type: ignore[arg-type]
+    return [(one.family, dict(one.parameters), one.sample) for one in planned]
+
+
+def test_the_best_of_each_family_goes_before_the_second_best_of_any() -> None:
+    assert drafts(1000) == [
+        ("lightgbm", {"leaves": 31}, None),
+        ("linear", {"c": 1}, None),
+        ("lightgbm", {"leaves": 8}, None),
+    ]
+
+
+def test_a_large_table_begins_with_a_model_of_a_sample() -> None:
+    assert drafts(1_000_000)[0] == ("lightgbm", {"leaves": 31}, SAMPLE_ROWS)
+    assert drafts(300, 20_000)[0][2] is None
+
+
+def test_an_absent_library_is_a_decision_that_says_what_to_install() -> None:
+    _, decisions = plan_portfolio(FOLDER, "binary", Shape(10, 2, 2), seed=0)  # type: ignore[arg-type]
+    (decision,) = decisions
+    assert decision.subject == "family 'absent'"
+    assert "library 'x'" in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("rows", "cut", "fitted"),
+    [(300, 5, 5), (30_000, 4, 4), (80_000, 3, 3), (1_000_000, 8, 2)],
+)
+def test_folds_follow_the_number_of_rows(rows: int, cut: int, fitted: int) -> None:
+    plan = plan_folds(rows)
+    assert (plan.cut, plan.fitted) == (cut, fitted)
+    assert f"{rows:,}" in plan.decision.reason
+
+
+def test_folds_that_were_asked_for_are_made() -> None:
+    assert plan_folds(1_000_000, asked=3).fitted == 3
