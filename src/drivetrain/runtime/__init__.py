@@ -1,1 +1,1 @@
-"""Read and verify a bundle, admit cells, run the graph: numpy, onnxruntime, msgspec, nothing else."""
+"""Read and verify a bundle, admit cells, run the graph: numpy, onnxruntime, msgspec only."""

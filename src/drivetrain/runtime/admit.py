@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from drivetrain.runtime.refusal import Refusals
 from drivetrain.runtime.sources import cells_of, open_source
 from drivetrain.runtime.sources.source import Source
 
+_ABSENT = object()
+_SCALARS = frozenset({str, float, int, bool, type(None)})
 Breaches = dict[tuple[str, Breach], int]
 
 
@@ -68,12 +71,17 @@ class Admission:
         self.readers: Mapping[str, Reader] = {
             column.name: reader_of(column) for column in contract.columns
         }
+        self._has_vectors = any(column.kind == "vector" for column in contract.columns)
         self.known = {*contract.names, *contract.ignored}
         if contract.target is not None:
             self.known.add(contract.target.name)
 
     def admit(self, source: object) -> Admitted:
         """Read rows; see :func:`admit`."""
+        if type(source) is dict and not self._has_vectors:
+            row = self._admit_row(source)
+            if row is not None:
+                return row
         found = open_source(source, self.contract)
         refusals = Refusals(self.contract)
         breaches: Breaches = {}
@@ -87,6 +95,29 @@ class Admission:
                 columns[name] = _settle(reader, cells, found, refusals, breaches)
         refusals.raise_if_any()
         return Admitted(columns, found.rows, breaches)
+
+    def _admit_row(self, row: dict[Any, Any]) -> Admitted | None:
+        """Admit one row without what only tables need; None where the whole way must decide.
+
+        That is where a column is absent or unknown, or a policy has more to do than to count.
+        """
+        if not (len(row) == len(self.readers) or row.keys() <= self.known):
+            return None
+        columns: Columns = {}
+        breaches: Breaches = {}
+        for name, reader in self.readers.items():
+            cell = row.get(name, _ABSENT)
+            if type(cell) not in _SCALARS:
+                return None
+            value, breach = reader.read_again(cell)
+            if breach:
+                if reader.actions[breach] != "count":
+                    return None
+                breaches[name, BREACHES[breach]] = 1
+            column = np.empty(1, reader.dtype)
+            column[0] = value
+            columns[name] = column
+        return Admitted(columns, 1, breaches)
 
     def _check_names(self, found: Source, refusals: Refusals, breaches: Breaches) -> None:
         for name in self.readers:

@@ -1,4 +1,4 @@
-"""What a cell says: the one text that equals for a value come by CSV, JSON, pandas, Polars or Arrow.
+"""What a cell says: one text for a value, whether by CSV, JSON, pandas, Polars or Arrow.
 
 Every kind of column is a function of a cell's *canonical text*, so two routes that give equal
 texts give bit-equal tensors. docs/decisions/0003-canonical-cells.md has the rules and their price.

@@ -18,7 +18,7 @@ from drivetrain.runtime.cells import UnreadableCell, time_of
 
 @dataclass(frozen=True)
 class Things:
-    """Python objects: the cells themselves, or with ``codes`` the distinct ones and who has which."""
+    """Python objects: the cells themselves, or the distinct ones and the ``codes`` of the rows."""
 
     items: Sequence[object]
     codes: IndexVector | None = None

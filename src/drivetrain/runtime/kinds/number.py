@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from drivetrain.core.contract import Column
 from drivetrain.runtime.cells import JSON_NUMBER, WIDEST, number_of
 from drivetrain.runtime.forms import Cells, Numbers, Things
 from drivetrain.runtime.kinds.reader import FINE, INFINITE, JUNK, MISSING, RANGE, Reader, Reading
+
+_FINITE = sys.float_info.max
 
 
 class NumberReader(Reader):
@@ -33,8 +36,21 @@ class NumberReader(Reader):
             | {float(text) for text in numbers if not text.lstrip("-").isdigit()}
         )
         # "+5" as a missing value speaks of that text only, not of the number 5
+        self._floats = frozenset(self.missing_floats)
+        self._integers = frozenset(self.missing_integers)
         odd = (number_of(text) for text in self.missing.difference(numbers))
         self.texts_are_plain = all(pair is None or math.isnan(pair[0]) for pair in odd)
+
+    def read_again(self, cell: object) -> tuple[float, int]:
+        if type(cell) is float:
+            special = not -_FINITE <= cell <= _FINITE or cell in self._floats
+        elif type(cell) is int:
+            special = not -WIDEST <= cell <= WIDEST or cell in self._integers
+        else:
+            return super().read_again(cell)
+        if special or not self.low <= cell <= self.high:
+            return self.read(cell)
+        return cell + 0.0, FINE
 
     def read_text(self, text: str) -> tuple[float, int]:
         number = number_of(text)

@@ -14,6 +14,7 @@ from drivetrain.runtime.cells import UnreadableCell, canonical
 from drivetrain.runtime.forms import Cells, things
 
 FINE, JUNK, MISSING, UNSEEN, RANGE, INFINITE = range(6)
+_KEPT_TEXTS, _KEPT_LENGTH = 4096, 64  # at most about 1 MB for a column
 BREACHES: tuple[Breach, ...] = ("junk", "junk", "missing", "unseen", "range", "infinite")
 
 
@@ -38,6 +39,7 @@ class Reader:
 
     def __init__(self, column: Column) -> None:
         self.column = column
+        self._known: dict[str, tuple[Any, int]] = {}
         self.missing = frozenset({"", *(canonical(text) for text in column.missing_values)})
         policy = column.policy
         self.actions: tuple[Action, ...] = (
@@ -61,6 +63,19 @@ class Reader:
     def stand_in(self, value: Any, breach: int) -> Any:
         """Return what ``coerce`` puts in the place of a value."""
         return self.absent
+
+    def read_again(self, cell: object) -> tuple[Any, int]:
+        """Do what :meth:`read` does, faster for texts that came before."""
+        if type(cell) is not str:
+            return self.read(cell)
+        pair = self._known.get(cell)
+        if pair is None:
+            pair = self.read(cell)
+            if len(cell) <= _KEPT_LENGTH:
+                if len(self._known) >= _KEPT_TEXTS:
+                    self._known = {}
+                self._known[cell] = pair
+        return pair
 
     def read_many(self, cells: Cells) -> Reading:
         """Read a whole column."""

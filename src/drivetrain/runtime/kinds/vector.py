@@ -17,7 +17,7 @@ from drivetrain.runtime.kinds.reader import FINE, INFINITE, JUNK, MISSING, Reade
 
 
 class VectorReader(Reader):
-    """Lists, tuples or arrays of the column's width, or the JSON text of one; items may be missing."""
+    """Lists, tuples, arrays of the column's width, or one's JSON text; items may be missing."""
 
     def __init__(self, column: Column) -> None:
         super().__init__(column)

@@ -1,0 +1,1 @@
+"""Write the folder that ships."""

@@ -1,0 +1,69 @@
+"""Run a graph on onnxruntime so that the same row gives the same bits, alone or in any batch."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from drivetrain.core.arrays import Array, Columns
+
+CHUNK_ROWS = 4096  # rows of one call: intermediate matrices stay in the cache
+
+
+def available_cpus() -> int:
+    """Return how many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Session:
+    """A graph in memory.
+
+    Parameters
+    ----------
+    model
+        The graph as bytes. Only operators built into onnxruntime are there.
+    threads
+        Python threads among which :meth:`run` divides rows. Each call of onnxruntime itself keeps
+        to one thread: with more, its sums depend on how many there are (docs/lab-log.md).
+    """
+
+    def __init__(self, model: bytes, *, threads: int | None = None) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # what fails is raised; nothing else goes to stderr
+        options.add_session_config_entry("session.load_model_format", "ONNX")
+        self._session = onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"]
+        )
+        self.inputs: tuple[str, ...] = tuple(item.name for item in self._session.get_inputs())
+        self.outputs: tuple[str, ...] = tuple(item.name for item in self._session.get_outputs())
+        self.threads = threads or available_cpus()
+        self._output_list = list(self.outputs)
+
+    def run(self, columns: Columns, rows: int) -> dict[str, Array]:
+        """Run all rows and return every output, in the rows' order."""
+        if rows <= CHUNK_ROWS // 4:
+            return self._call(columns)
+        size = max(CHUNK_ROWS // 4, min(CHUNK_ROWS, -(-rows // self.threads)))
+        parts = [
+            {name: columns[name][start : start + size] for name in self.inputs}
+            for start in range(0, rows, size)
+        ]
+        if self.threads == 1:
+            found = [self._call(part) for part in parts]
+        else:
+            with ThreadPoolExecutor(self.threads) as pool:  # 0.1 ms; a kept one dies in a fork
+                found = list(pool.map(self._call, parts))
+        return {name: np.concatenate([part[name] for part in found]) for name in self.outputs}
+
+    def _call(self, columns: Columns) -> dict[str, Array]:
+        feeds = {name: columns[name] for name in self.inputs}
+        found: Any = self._session.run(self._output_list, feeds)
+        return dict(zip(self.outputs, found, strict=True))
