@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import msgspec
@@ -11,22 +12,22 @@ from drivetrain.core.arrays import FloatVector
 
 
 class ReliabilityBin(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of like probability: what was promised and what came."""
+    """Rows of like prediction: what was promised and what came."""
 
-    low: float  # smallest probability in the bin
+    low: float  # smallest prediction in the bin
     high: float  # greatest
     rows: int
-    predicted: float  # mean probability
-    observed: float  # share of rows where the event came
-    observed_low: float  # 95 % Wilson interval of that share
+    predicted: float  # mean prediction: a probability, or a value
+    observed: float  # share of rows where the event came, or the mean value
+    observed_low: float  # 95 % interval of what was observed
     observed_high: float
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     """A reliability table and its summary."""
 
-    event: str  # what the probability is of, in words
-    error: float  # expected calibration error, 0 to 1: mean |predicted - observed| over the rows
+    event: str  # what the prediction is of, in words
+    error: float  # expected calibration error: mean |predicted - observed| over the rows
     bins: tuple[ReliabilityBin, ...]
 
 
@@ -49,6 +50,15 @@ def wilson(share: float, rows: float, z: float = 1.959963984540054) -> tuple[flo
     return float(max(0.0, (centre - spread) / scale)), float(min(1.0, (centre + spread) / scale))
 
 
+def _bin_edges(ordered: FloatVector, bins: int) -> list[int]:
+    """Return the row numbers that bound bins of about equal size; equal values stay together."""
+    n = len(ordered)
+    wanted = np.linspace(0, n, min(bins, n) + 1).round().astype(np.int64)[1:-1]
+    # Each cut moves to the start of its run of equal values.
+    cuts = np.searchsorted(ordered, ordered[wanted], side="left").tolist()
+    return sorted({0, *cuts, n})
+
+
 def reliability(
     event: FloatVector, probability: FloatVector, *, bins: int = 10
 ) -> tuple[ReliabilityBin, ...]:
@@ -63,25 +73,47 @@ def reliability(
     bins
         Wanted, >= 1; fewer come back where probabilities are equal.
     """
-    n = len(probability)
-    order = np.argsort(probability, kind="stable")
-    p, came = probability[order].astype(np.float64), event[order]
-    wanted = np.linspace(0, n, min(bins, n) + 1).round().astype(np.int64)[1:-1]
-    # Move each cut to the start of its run of equal probabilities.
-    cuts = np.unique(np.searchsorted(p, p[wanted], side="left")) if len(wanted) else wanted
-    edges = np.unique(np.concatenate(([0], cuts, [n])))
+
+    def bounds(came: FloatVector) -> tuple[float, float]:
+        return wilson(float(came.mean()), len(came))
+
+    return _table(event, probability, bins, bounds)
+
+
+def value_reliability(
+    y: FloatVector, prediction: FloatVector, *, bins: int = 10
+) -> tuple[ReliabilityBin, ...]:
+    """Compare predicted with observed means of a value, in bins of about equal numbers of rows.
+
+    ``low``, ``high`` and ``predicted`` are predictions; the interval of the observed mean is the
+    normal one, 1.96 standard errors each way.
+    """
+
+    def bounds(values: FloatVector) -> tuple[float, float]:
+        error = float(values.std(ddof=1)) / np.sqrt(len(values)) if len(values) > 1 else 0.0
+        return float(values.mean() - 1.96 * error), float(values.mean() + 1.96 * error)
+
+    return _table(y, prediction, bins, bounds)
+
+
+def _table(
+    y: FloatVector,
+    prediction: FloatVector,
+    bins: int,
+    bounds: Callable[[FloatVector], tuple[float, float]],
+) -> tuple[ReliabilityBin, ...]:
+    order = np.argsort(prediction, kind="stable")
+    promised, came = prediction[order].astype(np.float64), y[order]
     table = []
-    for start, end in pairwise(edges):
-        rows = int(end - start)
-        observed = float(came[start:end].mean())
-        low, high = wilson(observed, rows)
+    for start, end in pairwise(_bin_edges(promised, bins)):
+        low, high = bounds(came[start:end])
         table.append(
             ReliabilityBin(
-                low=float(p[start]),
-                high=float(p[end - 1]),
-                rows=rows,
-                predicted=float(p[start:end].mean()),
-                observed=observed,
+                low=float(promised[start]),
+                high=float(promised[end - 1]),
+                rows=end - start,
+                predicted=float(promised[start:end].mean()),
+                observed=float(came[start:end].mean()),
                 observed_low=low,
                 observed_high=high,
             )
@@ -103,7 +135,17 @@ def calibration(
     >>> calibration(np.array([0.0, 1.0]), np.array([0.5, 0.5]), name="yes").error
     0.0
     """
-    table = reliability(event, probability, bins=bins)
+    return _summary(name, reliability(event, probability, bins=bins))
+
+
+def value_calibration(
+    y: FloatVector, prediction: FloatVector, *, name: str, bins: int = 10
+) -> Calibration:
+    """Return the table of predicted against observed means; the error is in the target's unit."""
+    return _summary(name, value_reliability(y, prediction, bins=bins))
+
+
+def _summary(name: str, table: tuple[ReliabilityBin, ...]) -> Calibration:
     gaps = np.array([abs(part.predicted - part.observed) for part in table])
     rows = np.array([part.rows for part in table])
     return Calibration(event=name, error=float(gaps @ rows / rows.sum()), bins=table)
