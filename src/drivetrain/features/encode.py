@@ -1,0 +1,114 @@
+"""Fit all encoders of a Recipe, and make the matrices that models see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from drivetrain.core.arrays import Columns, Features, FloatVector
+from drivetrain.core.contract import Contract
+from drivetrain.core.errors import SettingError
+from drivetrain.core.folds import Folds
+from drivetrain.core.plugins import Plugins
+from drivetrain.features.encoder import Encoder, EncoderSpec, FittedEncoder, Target
+from drivetrain.graph.run import run_blocks
+
+ENCODERS: Plugins[Encoder] = Plugins("drivetrain.features.encoders", "encoder")
+
+
+@dataclass(frozen=True)
+class FittedFeatures:
+    """Fitted encoders side by side.
+
+    Attributes
+    ----------
+    encoders
+        In the order of their specs.
+    names
+        Names of the k features.
+    training_matrix
+        What models are fitted on, float32 (n, k): out-of-fold features where an encoder has them.
+    """
+
+    encoders: tuple[FittedEncoder, ...]
+    names: tuple[str, ...]
+    training_matrix: Features
+
+    def matrix(self, columns: Columns) -> Features:
+        """Run the encoders' blocks as serving does: float32 (m, k)."""
+        return _side_by_side([run_encoder(encoder, columns) for encoder in self.encoders], columns)
+
+
+def fit_encoders(
+    specs: Sequence[EncoderSpec],
+    columns: Columns,
+    contract: Contract,
+    target: Target,
+    weight: FloatVector | None,
+    folds: Folds,
+    seed: int,
+) -> FittedFeatures:
+    """Fit every encoder on the training rows.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no encoder of a spec's name.
+    SettingError
+        If a spec gives an encoder columns that it does not take, or wrong parameters.
+    """
+    encoders, parts = [], []
+    for spec in specs:
+        fitted = _fit_one(spec, columns, contract, target, weight, folds, seed)
+        encoders.append(fitted)
+        seen = fitted.out_of_fold
+        parts.append(run_encoder(fitted, columns) if seen is None else seen)
+    names = tuple(name for encoder in encoders for name in encoder.names)
+    return FittedFeatures(tuple(encoders), names, _side_by_side(parts, columns))
+
+
+def run_encoder(encoder: FittedEncoder, columns: Columns) -> Features:
+    """Return the features of one encoder, float32 (n, k)."""
+    return run_blocks(encoder.blocks, columns, ["features"])["features"]
+
+
+def _fit_one(
+    spec: EncoderSpec,
+    columns: Columns,
+    contract: Contract,
+    target: Target,
+    weight: FloatVector | None,
+    folds: Folds,
+    seed: int,
+) -> FittedEncoder:
+    encoder = ENCODERS.load(spec.encoder)
+    about = tuple(contract.column(name) for name in spec.columns)
+    where = f"encoder '{spec.encoder}' of {', '.join(repr(name) for name in spec.columns)}"
+    if encoder.many != (len(about) > 1):
+        raise SettingError(
+            where=where,
+            expected="two or more columns" if encoder.many else "one column",
+            got=str(len(about)),
+            remedy="Correct the Recipe's columns.",
+            code="DT411",
+        )
+    for column in about:
+        if column.kind not in encoder.kinds:
+            raise SettingError(
+                where=where,
+                expected=f"columns of kind {' or '.join(encoder.kinds)}",
+                got=f"{column.kind} column '{column.name}'",
+                remedy="Choose another encoder for this column.",
+                code="DT412",
+            )
+    given = {name: columns[name] for name in spec.columns}
+    return encoder.fit(given, about, target, weight, folds, seed=seed, **spec.parameters)
+
+
+def _side_by_side(parts: Sequence[Features], columns: Columns) -> Features:
+    if not parts:
+        rows = len(next(iter(columns.values()))) if columns else 0
+        return np.zeros((rows, 0), np.float32)
+    return np.ascontiguousarray(np.hstack(parts))

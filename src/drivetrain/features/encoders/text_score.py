@@ -1,0 +1,127 @@
+"""Texts as the answer of a linear model on their TF-IDF words, out of fold.
+
+One feature, or K for K > 2 classes: a few numbers that trees can split on, where thousands of
+sparse words would starve them. Unknown words count for nothing; a text without a known word,
+missing and empty ones too, gets the model's constant. A fold without rows to fit on gets the mean
+of all targets. A column without any word twice becomes its missing flag.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+
+from drivetrain.core import settings
+from drivetrain.core.arrays import Array, Columns, FloatMatrix, FloatVector, IndexVector
+from drivetrain.core.contract import Column, Kind
+from drivetrain.core.folds import Folds
+from drivetrain.features.encoder import FittedEncoder, Target
+from drivetrain.features.vocabulary import find_vocabulary
+from drivetrain.graph.blocks.linear import Linear
+from drivetrain.graph.blocks.missing_flag import MissingFlag
+from drivetrain.graph.blocks.number import Vector
+from drivetrain.graph.blocks.words import Words
+from drivetrain.graph.run import run_blocks
+
+CHUNK_ROWS = 2048  # dense TF-IDF rows held at once
+
+
+class Parameters(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the encoder."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, description="most words kept")] = 3000
+    min_count: Annotated[int, msgspec.Meta(ge=1, description="fewest texts that hold a word")] = 2
+    alpha: Annotated[float, msgspec.Meta(gt=0, description="penalty on the words' weights")] = 1.0
+
+
+class TextScoreEncoder:
+    """One text column as the score of a ridge regression on its words."""
+
+    kinds: tuple[Kind, ...] = ("text", "category")
+    many = False
+
+    def fit(
+        self,
+        columns: Columns,
+        about: tuple[Column, ...],
+        target: Target,
+        weight: FloatVector | None,
+        folds: Folds,
+        *,
+        seed: int,
+        **parameters: Any,
+    ) -> FittedEncoder:
+        options = settings.build(Parameters, parameters, source="encoder 'text_score'")
+        (column,) = about
+        found = find_vocabulary(
+            columns[column.name], limit=options.limit, min_count=options.min_count
+        )
+        if not found.words:
+            flag = MissingFlag(column.name, "features", column.kind)
+            return FittedEncoder((flag,), (f"{column.name} is missing",))
+        tfidf, score = f"{column.name}#words", f"{column.name}#score"
+        words = Words(column.name, tfidf, found.words, found.weights)
+        matrix = _sparse_words(words, columns[column.name])
+        values = target.one_hot()
+        model = _Ridge(matrix, values, weight, options.alpha)
+        everything = np.arange(len(values))
+        out_of_fold = np.empty_like(values)
+        for fold in folds.parts:
+            if len(fold.fit):
+                out_of_fold[fold.judge] = model.fitted(fold.fit).score(matrix[fold.judge])
+            else:
+                out_of_fold[fold.judge] = np.average(values, axis=0, weights=weight)
+        whole = model.fitted(everything)
+        blocks = (
+            words,
+            Linear(whole.weights, whole.bias, input=tfidf, output=score),
+            Vector(score, "features"),  # DOUBLE to FLOAT
+        )
+        names = tuple(
+            f"{column.name}:score" if values.shape[1] == 1 else f"{column.name}:score[{number}]"
+            for number in range(values.shape[1])
+        )
+        return FittedEncoder(blocks, names, out_of_fold.astype(np.float32))
+
+
+class _Fitted(msgspec.Struct, frozen=True):
+    weights: FloatMatrix
+    bias: FloatVector
+
+    def score(self, matrix: Any) -> FloatMatrix:
+        return np.asarray(matrix @ self.weights + self.bias)
+
+
+class _Ridge(msgspec.Struct, frozen=True):
+    """A ridge regression that is fitted on some of the rows."""
+
+    matrix: Any  # scipy.sparse.csr_array (n, V)
+    values: FloatMatrix
+    weight: FloatVector | None
+    alpha: float
+
+    def fitted(self, rows: IndexVector) -> _Fitted:
+        from sklearn.linear_model import Ridge
+
+        model = Ridge(alpha=self.alpha, solver="sparse_cg", tol=1e-4)
+        weight = None if self.weight is None else self.weight[rows]
+        model.fit(self.matrix[rows], self.values[rows], sample_weight=weight)
+        weights = np.asarray(model.coef_, np.float64).reshape(self.values.shape[1], -1).T
+        return _Fitted(np.ascontiguousarray(weights), np.ravel(model.intercept_))
+
+
+def _sparse_words(words: Words, cells: Array) -> Any:
+    """Run the block in chunks, and keep what is not zero: csr_matrix (n, V) in double."""
+    from scipy.sparse import csr_matrix, vstack
+
+    chunks = []
+    for start in range(0, max(len(cells), 1), CHUNK_ROWS):
+        part = {words.column: cells[start : start + CHUNK_ROWS]}
+        dense = run_blocks((words,), part, [words.output])[words.output]
+        chunks.append(csr_matrix(dense.astype(np.float64)))
+    return vstack(chunks, format="csr")
+
+
+encoder = TextScoreEncoder()
