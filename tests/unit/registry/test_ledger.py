@@ -1,0 +1,175 @@
+"""The ledger remembers everything, in order, whoever writes at the same time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from drivetrain.core.errors import BundleError, DataError, SettingError, UnknownNameError
+from drivetrain.registry.entries import CHAMPION, DesiredBody, VerdictBody
+from drivetrain.registry.ledger import AliasMoved, Ledger
+
+
+@pytest.fixture
+def name() -> str:
+    """A model's name that no other test uses: PostgreSQL is shared by the session."""
+    return f"model-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def three(ledger: Ledger, small_bundles: list[Path], name: str) -> str:
+    """A model with three versions."""
+    for bundle in small_bundles:
+        ledger.register(bundle, name)
+    return name
+
+
+def test_versions_are_consecutive_and_remember_their_bundle(ledger: Ledger, three: str) -> None:
+    versions = ledger.versions(three)
+
+    assert [version.version for version in versions] == [1, 2, 3]
+    assert len({version.content_hash for version in versions}) == 3
+    assert all(version.who == "tester" for version in versions)
+
+
+def test_the_same_bundle_keeps_its_version(
+    ledger: Ledger, three: str, small_bundles: list[Path]
+) -> None:
+    assert ledger.register(small_bundles[1], three).version == 2
+    assert len(ledger.versions(three)) == 3
+
+
+def test_a_registered_bundle_outlives_the_folder_it_came_from(
+    ledger: Ledger, three: str, small_bundles: list[Path]
+) -> None:
+    for file in small_bundles[0].iterdir():
+        file.unlink()
+
+    kept = Path(ledger.version(three, 1).location)
+    assert (kept / "model.onnx").exists()
+
+
+def test_a_changed_bundle_is_not_registered(
+    ledger: Ledger, small_bundles: list[Path], name: str
+) -> None:
+    model = small_bundles[0] / "model.onnx"
+    model.write_bytes(model.read_bytes()[:-1] + b"?")
+
+    with pytest.raises(BundleError):
+        ledger.register(small_bundles[0], name)
+    assert ledger.versions(name) == []
+
+
+def test_an_alias_moves_only_from_where_it_was_seen(ledger: Ledger, three: str) -> None:
+    ledger.move(three, CHAMPION, 1, reason="first", expected_revision=0)
+    seen = ledger.aliases(three)[CHAMPION].revision
+    ledger.move(three, CHAMPION, 2, reason="second", expected_revision=seen)
+
+    with pytest.raises(AliasMoved, match="at version 2"):
+        ledger.move(three, CHAMPION, 3, reason="too late", expected_revision=seen)
+    assert ledger.version(three, CHAMPION).version == 2
+
+
+def test_a_promotion_without_a_passing_verdict_is_an_override(ledger: Ledger, three: str) -> None:
+    passed = ledger.record_verdict(
+        three, VerdictBody(passed=True, gate="paired", summary="better", challenger="h")
+    )
+    by_hand = ledger.move(three, CHAMPION, 1, reason="by hand")
+    proved = ledger.move(three, CHAMPION, 2, reason="better", verdict=passed)
+
+    assert by_hand.body["is_override"]
+    assert not proved.body["is_override"]
+    assert proved.body["verdict"] == passed.id
+
+
+def test_rollback_goes_back_and_never_returns_to_what_it_left(ledger: Ledger, three: str) -> None:
+    for version in (1, 2, 3):
+        ledger.move(three, CHAMPION, version, reason="promoted")
+
+    ledger.rollback(three)
+    assert ledger.version(three, CHAMPION).version == 2
+    ledger.rollback(three)
+    assert ledger.version(three, CHAMPION).version == 1
+    with pytest.raises(DataError, match="--to"):
+        ledger.rollback(three)
+
+
+def test_rollback_goes_to_a_named_version(ledger: Ledger, three: str) -> None:
+    for version in (1, 2, 3):
+        ledger.move(three, CHAMPION, version, reason="promoted")
+
+    assert ledger.rollback(three, to=1).body["version"] == 1
+
+
+def test_the_champion_at_a_time_is_remembered(ledger: Ledger, three: str) -> None:
+    first = ledger.move(three, CHAMPION, 1, reason="first")
+    second = ledger.move(three, CHAMPION, 2, reason="second")
+
+    before = ledger.served_at(three, first.at_us - 1)
+    between = ledger.served_at(three, second.at_us - 1)
+    after = ledger.served_at(three, second.at_us)
+    assert before is None
+    assert between is not None
+    assert between.version == 1
+    assert after is not None
+    assert after.version == 2
+
+
+def test_a_desired_state_is_a_compare_and_swap(ledger: Ledger, name: str) -> None:
+    ledger.desire(name, "production", DesiredBody(document={"share": 1}), expected_revision=0)
+
+    with pytest.raises(AliasMoved):
+        ledger.desire(name, "production", DesiredBody(document={"share": 2}), expected_revision=0)
+    newest = ledger.desired(name, "production")
+    assert newest is not None
+    assert newest.body["document"] == {"share": 1}
+
+
+def test_an_unknown_version_is_named_with_the_known_ones(ledger: Ledger, three: str) -> None:
+    with pytest.raises(UnknownNameError, match="1, 2, 3"):
+        ledger.version(three, 9)
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "no url at all", "ftp://x"])
+def test_another_kind_of_database_is_a_setting_error(url: str) -> None:
+    with pytest.raises(SettingError, match="sqlite:///FILE"):
+        Ledger(url)
+
+
+WRITERS = """
+import os, sys
+import psycopg, sqlalchemy.dialects.postgresql.psycopg, sqlalchemy.dialects.sqlite
+from drivetrain.registry.entries import VerdictBody
+from drivetrain.registry.ledger import Ledger
+url, name = sys.argv[1:]
+def write(who):
+    ledger = Ledger(url, who=who)
+    for number in range(5):
+        body = VerdictBody(passed=False, gate="g", summary=str(number), challenger="one")
+        ledger.record_verdict(name, body)
+children = []
+for number in range(32):
+    child = os.fork()
+    if child == 0:
+        write(str(number))
+        os._exit(0)
+    children.append(child)
+sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
+"""
+
+
+def test_32_processes_write_at_once_and_every_write_is_there(url: str, name: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", WRITERS, url, name], capture_output=True, text=True, check=False
+    )
+
+    assert run.returncode == 0, run.stderr
+    written = Ledger(url).history(name, kind="verdict")
+    assert [entry.revision for entry in written] == list(range(1, 32 * 5 + 1))
+    for number in range(32):
+        own = [entry.body["summary"] for entry in written if entry.who == str(number)]
+        assert own == ["0", "1", "2", "3", "4"]
