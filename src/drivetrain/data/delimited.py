@@ -24,8 +24,8 @@ def parse_delimited(data: bytes, source: str, *, tabs: bool) -> pl.DataFrame:
     import polars as pl
 
     text = _decoded(data, source)
-    delimiter = "\t" if tabs else _sniffed(text)
-    names = _header(text, delimiter, source)
+    delimiter = "\t" if tabs else sniffed(text)
+    names = header(text, delimiter, source)
     try:
         frame = pl.read_csv(
             text.encode(),
@@ -62,18 +62,19 @@ def _not_text(source: str, got: str, remedy: str) -> DataError:
     return DataError(where=source, expected="UTF-8 text", got=got, remedy=remedy, code="DT227")
 
 
-def _records(text: str, delimiter: str) -> csv._reader:  # type: ignore[name-defined]
+def records(text: str, delimiter: str) -> csv._reader:  # type: ignore[name-defined]
+    """Read records of a text that is wholly in memory."""
     csv.field_size_limit(2**31 - 1)  # a text column may hold whole documents
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
 
 
-def _sniffed(text: str) -> str:
+def sniffed(text: str) -> str:
     """Return the delimiter that cuts the first records into the most fields of equal number."""
     best, best_fields = ",", 1
     for delimiter in ",;\t|":
         widths = []
         try:
-            for _, record in zip(range(SNIFFED_RECORDS), _records(text, delimiter), strict=False):
+            for _, record in zip(range(SNIFFED_RECORDS), records(text, delimiter), strict=False):
                 if record:
                     widths.append(len(record))
         except csv.Error:
@@ -83,11 +84,12 @@ def _sniffed(text: str) -> str:
     return best
 
 
-def _header(text: str, delimiter: str, source: str) -> list[str]:
+def header(text: str, delimiter: str, source: str) -> list[str]:
+    """Return the column names in the first record that is not blank."""
     try:
-        names: list[str] = next(filter(None, _records(text, delimiter)), [])
+        names: list[str] = next(filter(None, records(text, delimiter)), [])
     except csv.Error as error:
-        raise _malformed(source, 1, str(error)) from error
+        raise malformed(source, 1, str(error)) from error
     if not names:
         raise empty(source, "blank lines only")
     if "" in (name.strip() for name in names):
@@ -102,7 +104,7 @@ def _header(text: str, delimiter: str, source: str) -> list[str]:
 def _parsed_by_line(text: str, delimiter: str, names: list[str], source: str) -> pl.DataFrame:
     import polars as pl
 
-    reader = _records(text, delimiter)
+    reader = records(text, delimiter)
     rows: list[list[str]] = []
     try:
         for record in reader:
@@ -110,12 +112,12 @@ def _parsed_by_line(text: str, delimiter: str, names: list[str], source: str) ->
                 continue
             if len(record) != len(names):
                 got = f"{len(record)} cells"
-                raise _malformed(
+                raise malformed(
                     source, reader.line_num, got, f"{len(names)} cells as in the header"
                 )
             rows.append(record)
     except csv.Error as error:
-        raise _malformed(source, reader.line_num, str(error)) from error
+        raise malformed(source, reader.line_num, str(error)) from error
     rows = rows[1:]
     if not rows:
         raise empty(source, f"{len(names)} columns and no rows")
@@ -128,7 +130,8 @@ def _parsed_by_line(text: str, delimiter: str, names: list[str], source: str) ->
     )
 
 
-def _malformed(source: str, line: int, got: str, expected: str = "well-formed CSV") -> DataError:
+def malformed(source: str, line: int, got: str, expected: str = "well-formed CSV") -> DataError:
+    """Return the error for a line that is not as the header says."""
     return DataError(
         where=f"{source} line {line}",
         expected=expected,

@@ -20,14 +20,15 @@ def parse_json_lines(data: bytes, source: str) -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if line.strip():
-            rows.append(_parsed(line, number, source))
+            rows.append(parsed_line(line, number, source))
     if not rows:
         raise empty(source, "blank lines only")
     names = list(dict.fromkeys(name for row in rows for name in row))
     return frame_of({name: [row.get(name) for row in rows] for name in names}, source)
 
 
-def _parsed(line: bytes, number: int, source: str) -> dict[str, Any]:
+def parsed_line(line: bytes, number: int, source: str) -> dict[str, Any]:
+    """Parse one line into its object; ``number`` counts from 1, for errors."""
     try:
         row = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import importlib.util
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drivetrain.core.arrays import Array, Columns, FloatVector
-from drivetrain.core.errors import DataError
+from drivetrain.core.errors import DataError, MissingLibraryError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,15 +55,29 @@ def read_table(source: Any) -> Table:
     DataError
         If the file is absent, unreadable, ragged or of an unknown format, or if the table has no
         rows, no columns, or two columns of one name.
+    MissingLibraryError
+        If Polars is not installed.
     """
     if isinstance(source, Table):
         return source
+    _require_polars()
     if isinstance(source, (str, Path)):
         path = Path(source)
         return Table(_settled(_read_file(path), path.name), path.name)
     from drivetrain.data.frames import from_memory
 
     return Table(_settled(from_memory(source), "dataframe"), "dataframe")
+
+
+def _require_polars() -> None:
+    if importlib.util.find_spec("polars") is None:
+        raise MissingLibraryError(
+            where="reading a table",
+            expected="Polars to be installed",
+            got="no such library",
+            remedy="Install it: pip install 'drivetrain[train]'",
+            code="DT310",
+        )
 
 
 def _read_file(path: Path) -> pl.DataFrame:

@@ -197,7 +197,8 @@ def _apportioned(counts: IndexVector, wanted: int) -> IndexVector:
             break
         if take[label] < counts[label] - 1:
             take[label] += 1
-    return take
+    taken: IndexVector = take
+    return taken
 
 
 def _held_groups(

@@ -5,19 +5,46 @@ from __future__ import annotations
 import difflib
 import math
 from collections import Counter
+from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
-from drivetrain.core.arrays import Mask
+from drivetrain.core.arrays import FloatMatrix, FloatVector, IndexVector, Mask
 from drivetrain.core.contract import DEFAULT_MISSING_VALUES, Target, Task
 from drivetrain.core.errors import DataError, Value
 from drivetrain.core.findings import Decision
 from drivetrain.data.read import Table
+from drivetrain.runtime.admit import admit_target
 from drivetrain.runtime.cells import UnreadableCell, canonical, number_of
 
 FEW_CLASSES = 20  # so many whole numbers, each seen often, are classes and not values
 MOST_CLASSES = 1000
 OFTEN = 10  # rows to a class, on average, to be classes
+
+
+@dataclass(frozen=True)
+class TargetColumn:
+    """The target of every row: class numbers 0..K-1 or values, float64 (n,), NaN where missing."""
+
+    name: str
+    values: FloatVector
+    task: Task
+    classes: tuple[str, ...] = ()
+
+    def one_hot(self) -> FloatMatrix:
+        """What to average: (n, 1) for binary and regression, else (n, K). No row may be missing."""
+        if self.task != "multiclass":
+            return self.values[:, None]
+        return np.eye(len(self.classes))[self.values.astype(np.int64)]
+
+    def present_rows(self) -> IndexVector:
+        """Numbers of the rows that have a target."""
+        return np.flatnonzero(~np.isnan(self.values))
+
+    def of_rows(self, rows: IndexVector) -> TargetColumn:
+        """Return the target of some rows."""
+        return TargetColumn(self.name, self.values[rows], self.task, self.classes)
 
 
 def infer_target(
@@ -86,6 +113,15 @@ def labelled_rows(table: Table, target: Target) -> Mask:
         present = present & ~cells.is_in(absent).fill_null(value=False)
     mask: Mask = present.to_numpy()
     return mask
+
+
+def read_target(table: Table, target: Target) -> TargetColumn:
+    """Read the target of every row, NaN where it is missing."""
+    present = labelled_rows(table, target)
+    values = np.full(table.rows, np.nan)
+    cells = table.frame[target.name].filter(pl.Series(present))
+    values[present] = admit_target(target, cells)
+    return TargetColumn(target.name, values, target.task, target.classes)
 
 
 def refuse_unknown_columns(table: Table, names: tuple[str, ...], role: str) -> None:

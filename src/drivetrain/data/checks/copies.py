@@ -1,0 +1,63 @@
+"""Columns that say the same thing in other words: each value of one goes with one of the other."""
+
+from __future__ import annotations
+
+from drivetrain.core.contract import Column
+from drivetrain.core.findings import Finding
+from drivetrain.data.check import CheckContext
+from drivetrain.data.signal import one_to_one_key
+
+# Which of two copies stays: an ordered kind says more than a bare name.
+_RANK = {"number": 0, "datetime": 1, "boolean": 2, "category": 3, "text": 4}
+
+
+class Copies:
+    """Finds groups of columns that are equal or map to each other one to one."""
+
+    needs_target = False
+
+    def run(self, context: CheckContext) -> list[Finding]:
+        """Return a finding for each copy; the first of the best kind is the original."""
+        groups: dict[bytes, list[Column]] = {}
+        for column in context.about(*_RANK):
+            if column.distinct < 2:
+                continue
+            values = context.columns[column.name]
+            key = one_to_one_key(values)
+            if key is not None:
+                groups.setdefault(key, []).append(column)
+        found = []
+        for columns in groups.values():
+            if len(columns) > 1:
+                original = _original(columns, context.keep)
+                found += [_finding(original, c, context) for c in columns if c is not original]
+        return found
+
+
+def _original(columns: list[Column], keep: frozenset[str]) -> Column:
+    return min(columns, key=lambda column: (column.name not in keep, _RANK[column.kind]))
+
+
+def _finding(original: Column, copy: Column, context: CheckContext) -> Finding:
+    values = context.columns[copy.name].tolist()
+    partners = context.columns[original.name].tolist()
+    pairs = list(dict.fromkeys(zip(partners, values, strict=True)))
+    examples = [f"{first} = {second}" for first, second in pairs[:3]]
+    both = [c for c in (original, copy) if c.name in context.keep]
+    return Finding(
+        check="copies",
+        where=f"columns '{original.name}', '{copy.name}'",
+        what=f"'{copy.name}' says in other words what '{original.name}' says.",
+        severity="info" if len(both) == 2 else "warning",
+        evidence={
+            "values": max(original.distinct, copy.distinct),
+            "examples": examples,
+            "rows": context.rows,
+        },
+        remedy=f"Nothing is lost without '{copy.name}'; keep both with --keep {copy.name}.",
+        columns=(copy.name,),
+        leaves_out=True,
+    )
+
+
+check = Copies()
