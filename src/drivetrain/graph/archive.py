@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import importlib
 import io
 import json
@@ -38,7 +39,7 @@ def save_blocks(path: Path, blocks: Sequence[Block]) -> None:
     members = {SKELETON: np.frombuffer(text.encode(), np.uint8)}
     members |= {f"a{number}": array for number, array in enumerate(arrays)}
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **members)  # type: ignore[arg-type]
+    np.savez(buffer, allow_pickle=False, **members)
     write_file(path, buffer.getvalue())
 
 
@@ -71,6 +72,17 @@ def load_blocks(path: Path) -> tuple[Block, ...]:
         raise _unreadable(path, str(e)) from e
 
 
+def content(blocks: Sequence[Block]) -> bytes:
+    """Return bytes that are equal for equal blocks and differ for others."""
+    arrays: list[Array] = []
+    skeleton = json.dumps([_to_plain(block, arrays) for block in blocks], sort_keys=True)
+    digest = hashlib.sha256(skeleton.encode())
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.digest()
+
+
 def _unreadable(path: Path, reason: str) -> DataError:
     return DataError(
         where=str(path),
@@ -88,8 +100,9 @@ def block_classes() -> dict[str, type[Any]]:
     for module_info in pkgutil.iter_modules(room.__path__):
         module = importlib.import_module(f"{room.__name__}.{module_info.name}")
         for name, value in vars(module).items():
-            is_own = isinstance(value, type) and value.__module__ == module.__name__
-            if is_own and dataclasses.is_dataclass(value) and hasattr(value, "lower"):
+            if not isinstance(value, type) or value.__module__ != module.__name__:
+                continue
+            if dataclasses.is_dataclass(value) and hasattr(value, "lower"):
                 found[name] = value
     return found
 

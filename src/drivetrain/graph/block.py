@@ -13,7 +13,7 @@ the last step and the only place that knows ONNX.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -24,6 +24,7 @@ from onnx import helper, numpy_helper
 from drivetrain.core.arrays import Array
 
 Wire = str
+Names = dict[Wire, Wire]  # wires of the graph, by local name
 
 ML = "ai.onnx.ml"
 MICROSOFT = "com.microsoft"  # built into a stock ONNX Runtime
@@ -53,18 +54,61 @@ class Block(Protocol):
 
 @dataclass
 class GraphBuilder:
-    """Collects nodes and constants while blocks lower themselves."""
+    """Collects nodes and constants while blocks lower themselves.
+
+    Blocks use local names of wires; :meth:`lower` is told what these are called in the graph, so
+    that a column may be called ``features``, or ``X``, or like a wire of another block.
+
+    Attributes
+    ----------
+    reserved
+        Names that no wire made here may have: those of the graph's inputs and outputs.
+    """
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
+    reserved: frozenset[Wire] = frozenset()
+    _reads: dict[Wire, Wire] = field(default_factory=dict)
+    _writes: dict[Wire, Wire] = field(default_factory=dict)
+    _part: str = ""
     _by_content: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
     _by_node: dict[bytes, str] = field(default_factory=dict)
     _count: int = 0
 
     def fresh(self, hint: str) -> Wire:
         """Return a wire name that is not used yet."""
-        self._count += 1
-        return f"{hint}#{self._count}"
+        while True:
+            self._count += 1
+            name = f"{hint}#{self._count}"
+            if name not in self.reserved:
+                return name
+
+    def lower(self, blocks: Iterable[Block], wires: Mapping[Wire, Wire], part: str) -> Names:
+        """Lower blocks in order.
+
+        Parameters
+        ----------
+        blocks
+            In an order in which each wire is written before it is read.
+        wires
+            What the wires that blocks read from outside are called in the graph, by local name.
+        part
+            Put in front of the names of nodes and wires, and found there in error messages.
+
+        Returns
+        -------
+        dict
+            ``wires`` and what the blocks wrote, by local name.
+        """
+        names = dict(wires)
+        self._part = f"{part}/"
+        for block in blocks:
+            written = {wire: self.fresh(self._part + wire) for wire in block.outputs}
+            self._reads, self._writes = dict(names), written
+            block.lower(self)
+            names |= written
+        self._reads, self._writes, self._part = {}, {}, ""
+        return names
 
     def constant(self, value: Array | Sequence[Any] | float, dtype: Any = None) -> Wire:
         """Return the wire of a constant tensor; equal constants share one.
@@ -122,38 +166,23 @@ class GraphBuilder:
         domain: str,
         attributes: dict[str, Any],
     ) -> Wire:
-        node = helper.make_node(op, list(inputs), [], domain=domain)
+        read = [self._reads.get(wire, wire) for wire in inputs]
+        node = helper.make_node(op, read, [], domain=domain)
         node.attribute.extend(
             helper.make_attribute(name, value) for name, value in sorted(attributes.items())
         )
         content = node.SerializeToString(deterministic=True)
         if to is None and content in self._by_node:
             return self._by_node[content]
-        output = to or self.fresh(op)
+        output = self._writes.get(to, to) if to else self.fresh(self._part + op)
         node.output.append(output)
-        self._count += 1
-        node.name = f"{op}#{self._count}"
+        node.name = self.fresh(self._part + op)
         self.nodes.append(node)
         self._by_node.setdefault(content, output)
         return output
 
-    def node_many(
-        self,
-        op: str,
-        inputs: Sequence[Wire],
-        outputs: Sequence[Wire],
-        *,
-        domain: str = "",
-        **attributes: Any,
-    ) -> None:
-        """Add a node whose outputs are all named."""
-        self._count += 1
-        node = helper.make_node(
-            op,
-            list(inputs),
-            list(outputs),
-            name=f"{op}#{self._count}",
-            domain=domain,
-            **attributes,
-        )
-        self.nodes.append(node)
+    def adopt(self, nodes: Iterable[onnx.NodeProto], tensors: Iterable[onnx.TensorProto]) -> None:
+        """Add nodes and constants whose names are known to be unique."""
+        self.nodes.extend(nodes)
+        for tensor in tensors:
+            self.constants[tensor.name] = tensor

@@ -1,12 +1,193 @@
-"""Inlining foreign ONNX models (written next)."""
+"""Inlining a foreign ONNX model: checked, brought to our operator sets, renamed, joined.
 
-from drivetrain.graph.block import GraphBuilder, Wire
+Refused, with an error that names the operator: operators that a stock ONNX Runtime has not built
+in, external data, random numbers, and the operators that ai.onnx.ml 5 dropped (ONNX Runtime takes
+them in no model that also holds a TreeEnsemble).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx import TensorProto, compose, inliner, version_converter
+
+from drivetrain.core.errors import DataError
+from drivetrain.graph.block import MICROSOFT, ML, OPSETS, GraphBuilder, Wire
+
+DOMAINS = ("", "ai.onnx", ML, MICROSOFT)
+RANDOM = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
+          "Multinomial", "Bernoulli")  # fmt: skip
+DROPPED = {
+    "TreeEnsembleClassifier": "fit the trees with a family of drivetrain, which lowers them itself",
+    "TreeEnsembleRegressor": "fit the trees with a family of drivetrain, which lowers them itself",
+    "ZipMap": "convert with options={'zipmap': False}",
+    "SequenceMap": "convert to a model without sequences",
+}
+NUMBERS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64)
 
 
 def inline(
     graph: GraphBuilder,
     model: bytes,
-    inputs: tuple[tuple[Wire, str], ...],
-    outputs: tuple[tuple[str, Wire], ...],
+    inputs: Sequence[tuple[Wire, str]],
+    outputs: Sequence[tuple[str, Wire]],
 ) -> None:
-    raise NotImplementedError
+    """Add a foreign model's nodes to ``graph``.
+
+    An input that the model declares as [N, 1] also takes a column, [N]; an input declared as a
+    number is cast to its type.
+
+    Parameters
+    ----------
+    inputs
+        Pairs (wire, name of the model's input), all of its inputs.
+    outputs
+        Pairs (name of the model's output, wire).
+
+    Raises
+    ------
+    DataError
+        If the model cannot be a part of a bundle.
+    """
+    proto = _checked(_parsed(model))
+    prefix = graph.fresh("foreign") + "/"
+    proto = compose.add_prefix(proto, prefix)
+    constants = {tensor.name for tensor in proto.graph.initializer}
+    declared = {info.name: info for info in proto.graph.input if info.name not in constants}
+    given = {prefix + name: wire for wire, name in inputs}
+    made = {prefix + name: wire for name, wire in outputs}
+    _same_names("inputs", set(declared), set(given), prefix)
+    known = {info.name for info in proto.graph.output}
+    _same_names("outputs", known | set(made), known, prefix)
+    for name, wire in given.items():
+        _adapt(graph, wire, declared[name])
+    graph.adopt(proto.graph.node, proto.graph.initializer)
+    for name, wire in made.items():
+        graph.node("Identity", [name], to=wire)
+
+
+def _adapt(graph: GraphBuilder, wire: Wire, info: onnx.ValueInfoProto) -> None:
+    declared = info.type.tensor_type
+    if declared.elem_type in NUMBERS:
+        wire = graph.cast(wire, declared.elem_type)
+    dims = declared.shape.dim
+    if len(dims) == 2 and dims[1].dim_value == 1:
+        graph.node("Reshape", [wire, graph.constant([-1, 1], np.int64)], to=info.name)
+    else:
+        graph.node("Identity", [wire], to=info.name)
+
+
+def _parsed(model: bytes) -> onnx.ModelProto:
+    try:
+        return onnx.load_model_from_string(model)
+    except DecodeError as error:
+        raise _refused("a serialised ONNX model", str(error), "Export the model again.") from error
+
+
+def _checked(proto: onnx.ModelProto) -> onnx.ModelProto:
+    if len(proto.functions):
+        proto = inliner.inline_local_functions(proto)
+    if len(proto.graph.sparse_initializer):
+        raise _refused("dense constants", "a sparse one", "Export the model with dense constants.")
+    for tensor in _tensors(proto.graph):
+        if tensor.data_location == TensorProto.EXTERNAL:
+            raise _refused(
+                "a model in one piece",
+                f"external data in tensor '{tensor.name}'",
+                "Save the model with save_as_external_data=False.",
+            )
+    for node in _nodes(proto.graph):
+        _check_node(node)
+    return _to_our_opsets(proto)
+
+
+def _check_node(node: onnx.NodeProto) -> None:
+    name = f"operator {node.op_type} of domain '{node.domain or 'ai.onnx'}' (node '{node.name}')"
+    if node.domain not in DOMAINS:
+        raise _refused(
+            "operators that a stock ONNX Runtime has built in",
+            name,
+            "Export the model with standard operators.",
+        )
+    if node.op_type in DROPPED:
+        remedy = DROPPED[node.op_type]
+        raise _refused(
+            f"operators of ai.onnx.ml {OPSETS[ML]}", name, remedy[0].upper() + remedy[1:] + "."
+        )
+    if node.op_type in RANDOM:
+        raise _refused("a model that repeats itself", name, "Export the model for inference.")
+
+
+def _to_our_opsets(proto: onnx.ModelProto) -> onnx.ModelProto:
+    versions = {
+        "" if opset.domain == "ai.onnx" else opset.domain: opset.version
+        for opset in proto.opset_import
+    }
+    for domain, version in versions.items():
+        newest = OPSETS.get(domain, version)
+        if version > newest:
+            raise _refused(
+                f"operator set {domain or 'ai.onnx'} up to {newest}",
+                f"{version}",
+                f"Export the model for operator set {newest}.",
+            )
+    old_labels = versions.get(ML, OPSETS[ML]) < 2
+    if old_labels and any(node.op_type == "LabelEncoder" for node in _nodes(proto.graph)):
+        raise _refused(
+            "LabelEncoder of ai.onnx.ml 2 or newer", "version 1", "Export for ai.onnx.ml 3."
+        )
+    if versions.get("", OPSETS[""]) == OPSETS[""]:
+        return proto
+    try:
+        return version_converter.convert_version(proto, OPSETS[""])
+    except Exception as error:  # the converter raises bare RuntimeErrors and its own
+        raise _refused(
+            f"a model that converts to operator set {OPSETS['']}",
+            str(error)[:300],
+            f"Export the model for operator set {OPSETS['']}.",
+        ) from error
+
+
+def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    for node in graph.node:
+        yield node
+        for inner in _subgraphs(node):
+            yield from _nodes(inner)
+
+
+def _subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+        for inner in _subgraphs(node):
+            yield from _tensors(inner)
+
+
+def _same_names(what: str, expected: set[str], got: set[str], prefix: str) -> None:
+    if expected != got:
+
+        def shown(names: set[str]) -> str:
+            return ", ".join(sorted(name.removeprefix(prefix) for name in names)) or "none"
+
+        raise _refused(
+            f"the {what} {shown(expected)}", shown(got), f"Name the model's {what} as it does."
+        )
+
+
+def _refused(expected: str, got: str, remedy: str) -> DataError:
+    return DataError(
+        where="foreign ONNX model", expected=expected, got=got, remedy=remedy, code="DT222"
+    )

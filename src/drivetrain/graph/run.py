@@ -63,7 +63,7 @@ def run_blocks(
     chunks = []
     for start in range(0, max(rows, 1), CHUNK_ROWS):
         feed = {wire: array[start : start + CHUNK_ROWS] for wire, array in fed.items()}
-        chunks.append(session.run(list(outputs), feed))
+        chunks.append(session.run(None, feed))
     return {
         wire: np.concatenate(_of_one_width([chunk[number] for chunk in chunks]))
         for number, wire in enumerate(outputs)
@@ -128,14 +128,15 @@ def _unknown_wire(wire: Wire) -> InternalError:
 def _session(
     blocks: Sequence[Block], fed: Mapping[Wire, Array], outputs: Sequence[Wire]
 ) -> onnxruntime.InferenceSession:
-    graph = GraphBuilder()
-    for block in blocks:
-        block.lower(graph)
+    graph = GraphBuilder(reserved=frozenset(fed))
+    names = graph.lower(blocks, {wire: wire for wire in fed}, "blocks")
     inputs = [
         tensor(wire, DTYPES[array.dtype.name], None if array.ndim == 1 else array.shape[1])
         for wire, array in fed.items()
     ]
-    shown = [onnx.ValueInfoProto(name=wire) for wire in outputs]  # ONNX Runtime infers the types
+    shown = [
+        onnx.ValueInfoProto(name=names[wire]) for wire in outputs
+    ]  # ONNX Runtime infers the types
     try:
         return open_session(make_model(graph, inputs, shown))
     except Exception as error:  # its exceptions share no base class but Exception

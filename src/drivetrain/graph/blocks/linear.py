@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +44,7 @@ class Linear:
         graph.node("Add", [product, graph.constant(self.bias, np.float64)], to=self.output)
 
     @classmethod
-    def average(cls, blocks: tuple[Linear, ...]) -> Linear:
+    def average(cls, blocks: Sequence[Linear]) -> Linear:
         """Return the one block whose margin is the mean of the blocks' margins."""
         return cls(
             weights=np.mean([block.weights for block in blocks], axis=0),

@@ -1,0 +1,245 @@
+"""From a fitted thing to one ONNX graph: typed columns in, predictions out.
+
+::
+
+    columns ─encoders→ features ─Concat→ X ─folds→ margin ─link→ probability ─weights→ blend
+            ─calibration→ calibrated ─head→ prediction, probabilities
+
+Equal encoders, and equal matrices of features, are emitted once however many members read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import onnx
+from onnx import TensorProto
+
+from drivetrain.core.contract import Column, Contract, Target
+from drivetrain.core.errors import DataError, InternalError
+from drivetrain.graph.archive import content
+from drivetrain.graph.block import Block, GraphBuilder, Names, Wire
+from drivetrain.graph.blocks.foreign import Foreign
+from drivetrain.graph.blocks.linear import Linear
+from drivetrain.graph.blocks.link import LinkBlock, WeightedSum
+from drivetrain.graph.blocks.trees import Trees
+from drivetrain.graph.model import make_model, tensor
+
+PREDICTION, PROBABILITIES = "prediction", "probabilities"
+FEATURES, MATRIX, MARGIN = "features", "X", "margin"
+BLEND, CALIBRATED = "blend", "calibrated"
+LABEL_TYPES = {
+    "int": (TensorProto.INT64, np.int64),
+    "string": (TensorProto.STRING, np.object_),
+    "float": (TensorProto.DOUBLE, np.float64),
+}
+
+
+@dataclass(frozen=True)
+class Member:
+    """One Recipe, fitted on k folds.
+
+    Attributes
+    ----------
+    name
+        Names its nodes in the graph and in the proof.
+    encoders
+        Blocks of each encoder: read columns, the last writes ``features``, FLOAT [N, k_i]. Side
+        by side, in this order, they are ``X``.
+    folds
+        Blocks of each fold's model: read ``X``, write ``margin``, [N, t]. The member's margin is
+        the mean over folds.
+    link
+        From the margin to the prediction or probability: identity, sigmoid, softmax.
+    weight
+        Of its probability, or prediction, in the blend.
+    """
+
+    name: str
+    encoders: tuple[tuple[Block, ...], ...]
+    folds: tuple[tuple[Block, ...], ...]
+    link: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """Everything fitted: members, their blend, its calibration, the decision threshold.
+
+    ``calibration`` reads ``blend``, DOUBLE [N, t], and writes ``calibrated``; t is 1 for binary
+    and regression, else the number of classes. ``threshold`` is for binary: the second class is
+    predicted where its probability, as float32, is greater.
+    """
+
+    contract: Contract
+    members: tuple[Member, ...]
+    threshold: float = 0.5
+    calibration: tuple[Block, ...] = ()
+
+
+@dataclass
+class _Assembly:
+    graph: GraphBuilder
+    columns: Names
+    encoders: dict[bytes, Wire] = field(default_factory=dict)
+
+
+def lower(program: Program) -> bytes:
+    """Lower a program to the bytes of ``model.onnx``, the same bytes for the same program.
+
+    Raises
+    ------
+    DataError
+        If a column's name cannot be a graph input's.
+    InternalError
+        If the contract has no target or there is no member.
+    """
+    target = target_of(program)
+    inputs = [graph_input(column) for column in program.contract.columns]
+    graph = GraphBuilder(reserved=frozenset({*program.contract.names, PREDICTION, PROBABILITIES}))
+    assembly = _Assembly(graph, {name: name for name in program.contract.names})
+    probabilities = [_member(assembly, member) for member in program.members]
+    weights = tuple(member.weight for member in program.members)
+    wires = {f"p{number}": wire for number, wire in enumerate(probabilities)}
+    blend = graph.lower([WeightedSum(tuple(wires), BLEND, weights)], wires, "blend")[BLEND]
+    if program.calibration:
+        blend = graph.lower(program.calibration, {BLEND: blend}, "calibration")[CALIBRATED]
+    return make_model(graph, inputs, _head(graph, blend, target, program.threshold))
+
+
+def target_of(program: Program) -> Target:
+    """Return the contract's target; InternalError if it or all members are lacking."""
+    if program.contract.target is None or not program.members:
+        raise InternalError(
+            where="program",
+            expected="a contract with a target, and at least one member",
+            got=f"target {program.contract.target}, {len(program.members)} members",
+            remedy="Report this as a fault of drivetrain.",
+            code="DT713",
+        )
+    return program.contract.target
+
+
+def graph_input(column: Column) -> onnx.ValueInfoProto:
+    """Describe a column as an input of the graph."""
+    if column.name in ("", PREDICTION, PROBABILITIES):
+        raise DataError(
+            where=f"column '{column.name}'",
+            expected=f"a name other than '', '{PREDICTION}' and '{PROBABILITIES}'",
+            got=f"'{column.name}'",
+            remedy="Rename the column.",
+            code="DT223",
+        )
+    if column.kind in ("number", "boolean"):
+        return tensor(column.name, TensorProto.DOUBLE)
+    if column.kind == "vector":
+        return tensor(column.name, TensorProto.DOUBLE, column.width)
+    if column.kind == "datetime":
+        return tensor(column.name, TensorProto.INT64)
+    return tensor(column.name, TensorProto.STRING)
+
+
+def merged(folds: Sequence[Sequence[Block]]) -> Trees | Linear | None:
+    """Return one block whose margin is the mean of the folds', where there is one."""
+    singles = [fold[0] for fold in folds if len(fold) == 1]
+    if len(singles) != len(folds):
+        return None
+    trees = [block for block in singles if isinstance(block, Trees)]
+    if len(trees) == len(folds) and len({(t.precision, t.targets) for t in trees}) == 1:
+        return Trees.average(trees)
+    linears = [block for block in singles if isinstance(block, Linear)]
+    return Linear.average(linears) if len(linears) == len(folds) else None
+
+
+def _member(assembly: _Assembly, member: Member) -> Wire:
+    """Lower one member and return the wire of its probability or prediction."""
+    graph = assembly.graph
+    features = [_encoder(assembly, blocks) for blocks in member.encoders]
+    matrix = features[0] if len(features) == 1 else graph.node("Concat", features, axis=1)
+    one = merged(member.folds)
+    folds = member.folds if one is None else ((one,),)
+    margins = {}
+    for number, fold in enumerate(folds):
+        part = member.name if len(folds) == 1 else f"{member.name}/fold{number}"
+        margin = graph.lower(fold, {MATRIX: matrix}, part)[MARGIN]
+        if any(isinstance(block, Foreign) for block in fold):
+            margin = graph.cast(margin, TensorProto.DOUBLE)
+        margins[f"m{number}"] = margin
+    share = (1.0 / len(margins),) * len(margins)
+    blocks = (
+        WeightedSum(tuple(margins), MARGIN, share),
+        LinkBlock(MARGIN, "probability", _link(member)),
+    )
+    return graph.lower(blocks, margins, member.name)["probability"]
+
+
+def _link(member: Member) -> Literal["identity", "sigmoid", "softmax"]:
+    for link in ("identity", "sigmoid", "softmax"):
+        if member.link == link:
+            return link
+    raise InternalError(
+        where=f"member '{member.name}'",
+        expected="the link identity, sigmoid or softmax",
+        got=member.link,
+        remedy="Report this as a fault of its family.",
+        code="DT714",
+    )
+
+
+def _encoder(assembly: _Assembly, blocks: Sequence[Block]) -> Wire:
+    key = content(blocks)
+    if key not in assembly.encoders:
+        part = "encoder:" + ",".join(encoder_columns(blocks))
+        names = assembly.graph.lower(blocks, assembly.columns, part)
+        assembly.encoders[key] = names[FEATURES]
+    return assembly.encoders[key]
+
+
+def encoder_columns(blocks: Sequence[Block]) -> tuple[str, ...]:
+    """Return the columns that an encoder's blocks read, each once."""
+    written: set[Wire] = set()
+    read: dict[str, None] = {}
+    for block in blocks:
+        read |= dict.fromkeys(wire for wire in block.inputs if wire not in written)
+        written.update(block.outputs)
+    return tuple(read)
+
+
+def _head(
+    graph: GraphBuilder, blend: Wire, target: Target, threshold: float
+) -> list[onnx.ValueInfoProto]:
+    """Add the outputs' nodes and describe them."""
+    if target.task == "regression":
+        graph.node("Reshape", [blend, graph.constant([-1], np.int64)], to=PREDICTION)
+        return [tensor(PREDICTION, TensorProto.DOUBLE)]
+    number = _binary(graph, blend, threshold) if target.task == "binary" else _several(graph, blend)
+    dtype, numpy_type = LABEL_TYPES[target.label_type]
+    labels = np.array(target.classes, dtype=np.object_)
+    if target.label_type != "string":
+        labels = labels.astype(numpy_type)
+    graph.node("Gather", [graph.constant(labels), number], to=PREDICTION, axis=0)
+    return [
+        tensor(PREDICTION, dtype),
+        tensor(PROBABILITIES, TensorProto.FLOAT, len(target.classes)),
+    ]
+
+
+def _binary(graph: GraphBuilder, blend: Wire, threshold: float) -> Wire:
+    """Write ``probabilities`` and return the wire of the class number, INT64 [N]."""
+    second = graph.cast(blend, TensorProto.FLOAT)
+    first = graph.node("Sub", [graph.constant(1.0, np.float32), second])
+    graph.node("Concat", [first, second], to=PROBABILITIES, axis=1)
+    is_second = graph.node("Greater", [second, graph.constant(threshold, np.float32)])
+    flat = graph.node("Reshape", [is_second, graph.constant([-1], np.int64)])
+    return graph.cast(flat, TensorProto.INT64)
+
+
+def _several(graph: GraphBuilder, blend: Wire) -> Wire:
+    """Write ``probabilities``, made to sum to 1, and return the wire of the class number."""
+    sums = graph.node("CumSum", [blend, graph.constant(1, np.int64)])
+    total = graph.node("Gather", [sums, graph.constant([-1], np.int64)], axis=1)
+    graph.cast(graph.node("Div", [blend, total]), TensorProto.FLOAT, to=PROBABILITIES)
+    return graph.node("ArgMax", [PROBABILITIES], axis=1, keepdims=0)
