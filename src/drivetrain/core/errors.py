@@ -8,6 +8,7 @@
     │   ├── DataError         (ValueError)      2   400   a file, a table, a target
     │   ├── ContractError     (ValueError)      2   400   a row breaches the Contract
     │   ├── BundleError       (ValueError)      2   400   a bundle is absent, changed, too new
+    │   ├── RequestError      (ValueError)      2   4xx   an HTTP request refused for its form or size
     │   └── UnknownNameError  (LookupError)     2   404   no such model, version, plug-in
     ├── GateError                               1   409   a gate refused: the proof, a strict check
     │   └── ParityError                         1   409   graph and fitted thing differ
@@ -79,7 +80,7 @@ class DrivetrainError(Exception):
     """
 
     exit_status: ClassVar[int] = 70
-    http_status: ClassVar[int] = 500
+    http_status: int = 500  # of the class; a RequestError has its own
     default_code: ClassVar[str] = "DT000"
 
     def __init__(
@@ -138,6 +139,31 @@ class BundleError(UserError, ValueError):
     """A bundle is absent, truncated, edited, extended, or of a newer protocol."""
 
     default_code = "DT240"
+
+
+class RequestError(UserError, ValueError):
+    """An HTTP request is refused for its form or its size, before any cell is looked at.
+
+    Parameters
+    ----------
+    status
+        The HTTP status that says so: 400, 405, 408, 413, 415 or 431.
+    """
+
+    default_code = "DT260"
+
+    def __init__(
+        self,
+        *,
+        status: int = 400,
+        where: str,
+        expected: str,
+        got: str | Value,
+        remedy: str,
+        code: str | None = None,
+    ) -> None:
+        self.http_status = status
+        super().__init__(where=where, expected=expected, got=got, remedy=remedy, code=code)
 
 
 class UnknownNameError(UserError, LookupError):

@@ -1,0 +1,1 @@
+"""The server: protocols over one loaded model, without a line of training code."""

@@ -1,0 +1,159 @@
+"""One connection: uvicorn's parser with bounds on what a client may send, and how slowly.
+
+uvicorn waits for ever for a request to arrive and buffers headers without end. Here the request
+line and headers are bounded in size and number (431), and head and body each in time (a client
+that stays silent is disconnected, one that stalls within a body gets 408).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from drivetrain.core.errors import RequestError
+from drivetrain.serve.payload import write_json
+from drivetrain.serve.settings import ServeSettings
+
+
+class BoundedConnection(HttpToolsProtocol):
+    """Base of a connection class; :func:`bounded` gives it its settings."""
+
+    settings: ServeSettings
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._in_head = True  # between the first byte awaited and the end of the headers
+        self._in_request = True  # until the last byte of the body
+        self._head_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await(self.settings.header_timeout_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if not self._in_request:
+            if self._deadline is not None:
+                self._stop_waiting()
+        elif self._in_head and self._head_bytes > self.settings.max_header_bytes:
+            self._write_and_close(_too_many("more bytes"))
+        elif self._deadline is None:
+            timeouts = self.settings.header_timeout_s, self.settings.body_timeout_s
+            self._await(timeouts[not self._in_head])
+
+    def on_message_begin(self) -> None:
+        self._in_request = self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._stop_waiting()  # the body has a time of its own
+        error = self._refused_head() if self._head_bytes > 2048 else None
+        if error is None:
+            super().on_headers_complete()
+            return
+        served, self.app = self.app, _refusal(error)
+        try:
+            super().on_headers_complete()
+        finally:
+            self.app = served
+
+    def on_message_complete(self) -> None:
+        self._in_request = False
+        self._head_bytes = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._write_and_close(
+            RequestError(
+                where="the request",
+                expected="valid HTTP/1.1",
+                got="something else",
+                remedy="Correct the client.",
+                code="DT272",
+            )
+        )
+
+    def _refused_head(self) -> RequestError | None:
+        if len(self.headers) > self.settings.max_headers:
+            return _too_many(f"{len(self.headers)} headers")
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        return _too_many("more bytes") if size > self.settings.max_header_bytes else None
+
+    def _await(self, timeout_s: float) -> None:
+        self._deadline = self.loop.call_later(timeout_s, self._too_slow)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_slow(self) -> None:
+        self._deadline = None
+        if self._in_head or self.cycle is None or self.cycle.response_started:
+            self.transport.close()
+            return
+        self._write_and_close(
+            RequestError(
+                status=408,
+                where="the body",
+                expected=f"to be whole within {self.settings.body_timeout_s} s",
+                got="a part of it",
+                remedy="Send it faster or in smaller requests.",
+                code="DT273",
+            )
+        )
+
+    def _write_and_close(self, error: RequestError) -> None:
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            body = write_json({"error": error.private_line()})
+            head = (
+                b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+            )
+            self.transport.write(STATUS_LINE[error.http_status] + head % len(body) + body)
+        self.transport.close()
+
+
+def bounded(limits: ServeSettings) -> type[BoundedConnection]:
+    """Return the connection class that keeps these settings' bounds."""
+
+    class Bounded(BoundedConnection):
+        settings = limits
+
+    return Bounded
+
+
+def _refusal(error: RequestError) -> Any:
+    body = write_json({"error": error.private_line()})
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"connection", b"close"),
+    ]
+
+    async def refuse(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": error.http_status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return refuse
+
+
+def _too_many(got: str) -> RequestError:
+    return RequestError(
+        status=431,
+        where="the headers",
+        expected="fewer of them, and shorter",
+        got=got,
+        remedy="Send fewer or shorter headers, or a shorter path.",
+        code="DT274",
+    )

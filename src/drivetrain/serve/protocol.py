@@ -1,0 +1,105 @@
+"""What a protocol is: routes, a handler for each, and the two directions of its wire format.
+
+One file in ``serve/protocols/`` holds one protocol as the object ``protocol``. A protocol turns a
+request's body into rows for the model, and the model's outputs into a body. It knows neither
+sockets nor headers nor threads: ``serve/app.py`` has checked method, media type and size before a
+handler is called, and turns what a handler raises into a reply.
+
+Every protocol can also play its own client (:meth:`Protocol.call`, :meth:`Protocol.read`). So one
+conformance suite can ask all of them for the same rows, and documents can show a true example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import msgspec
+
+from drivetrain.core.contract import Contract
+from drivetrain.core.plugins import Plugins
+from drivetrain.serve.service import Service
+
+JSON = "application/json"
+OutputName: TypeAlias = Literal["prediction", "probabilities"]
+Cell: TypeAlias = Any  # what JSON can carry: a text, a number, a boolean, None, a list of numbers
+
+
+class Request(msgspec.Struct, frozen=True, gc=False):
+    """One request whose method, media type and size are known to be right.
+
+    ``names`` are the parts of the path that the route's pattern leaves open, percent-decoded.
+    """
+
+    body: bytes
+    media: str  # "application/json", without parameters; "" where there is no body
+    names: Mapping[str, str]
+
+
+class Reply(msgspec.Struct, frozen=True, gc=False):
+    """What is sent back."""
+
+    body: bytes
+    status: int = 200
+    media: str = JSON
+
+
+Handler: TypeAlias = Callable[[Request, Service], Reply]
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One method and path. ``{name}`` in the pattern stands for one part of the path.
+
+    A POST route names the media types it reads; a request that names none is read as the first.
+    """
+
+    method: Literal["GET", "POST"]
+    pattern: str
+    handler: Handler
+    media: tuple[str, ...] = (JSON,)
+    summary: str = ""
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A request as a client of the protocol would make it."""
+
+    path: str
+    body: bytes
+    method: str = "POST"
+    media: str = JSON
+
+
+class Protocol:
+    """Base of all protocols.
+
+    Attributes
+    ----------
+    title
+        The name that its users know it by.
+    routes
+        What it answers.
+    """
+
+    title: ClassVar[str]
+    routes: tuple[Route, ...]
+
+    def error(self, status: int, line: str) -> bytes:
+        """Return the body that tells a client of an error in one line."""
+        raise NotImplementedError
+
+    def call(
+        self, contract: Contract, model: str, rows: Sequence[Mapping[str, Cell]], output: OutputName
+    ) -> Call:
+        """Ask, as a client does, for one output of the model for the given rows.
+
+        Every row has all columns of the contract, its cells as JSON holds the column's kind: a
+        number, a boolean, a text, a time as ISO 8601, a list of numbers; None where missing.
+        """
+        raise NotImplementedError
+
+    def read(self, body: bytes, output: OutputName) -> list[Any]:
+        """Read, as a client does, that output from a reply: one item for each row."""
+        raise NotImplementedError
+
+
+PROTOCOLS: Plugins[Protocol] = Plugins("drivetrain.serve.protocols", "protocol")

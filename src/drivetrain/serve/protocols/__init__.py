@@ -1,0 +1,1 @@
+"""One file for each protocol, with one object ``protocol``; see ``serve/protocol.py``."""

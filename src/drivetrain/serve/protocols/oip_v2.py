@@ -1,0 +1,160 @@
+"""Open Inference Protocol v2 over REST, in its JSON form.
+
+https://github.com/kserve/open-inference-protocol, ``specification/protocol/inference_rest.md``.
+Where it leaves a choice: not ready is 503 (as KServe, and as load balancers expect), ``GET /v2``
+and ``/v2/`` are both answered, ``null`` in data is a missing value, unknown members are ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from drivetrain.core.contract import Contract
+from drivetrain.core.errors import Value
+from drivetrain.serve.payload import read_json, refused, write_json
+from drivetrain.serve.protocol import Call, Cell, OutputName, Protocol, Reply, Request, Route
+from drivetrain.serve.service import Served, Service
+from drivetrain.serve.tensors import Tensor, input_face, output_face, output_tensor, rows_of
+
+_MODEL = "/v2/models/{model}"
+_VERSION = "/v2/models/{model}/versions/{version}"
+
+
+class RequestedOutput(msgspec.Struct, frozen=True, gc=False):
+    """An output that the client asks for by name."""
+
+    name: str
+
+
+class InferRequest(msgspec.Struct, frozen=True, gc=False):
+    """The body of an ``infer`` request; unknown members are ignored."""
+
+    inputs: list[Tensor]
+    id: str | None = None
+    outputs: list[RequestedOutput] | None = None
+
+
+_decoder = msgspec.json.Decoder(InferRequest)
+
+
+class OpenInference(Protocol):
+    """One tensor per column of the Contract; outputs ``prediction`` and ``probabilities``."""
+
+    title = "Open Inference Protocol v2"
+
+    def __init__(self) -> None:
+        self.routes = (
+            Route("GET", "/v2", _server, summary="What this server is"),
+            Route("GET", "/v2/", _server, summary="What this server is"),
+            Route("GET", "/v2/health/live", _live, summary="Whether the server runs"),
+            Route("GET", "/v2/health/ready", _ready, summary="Whether it takes requests"),
+            Route("GET", _MODEL, _metadata, summary="Inputs and outputs of the model"),
+            Route("GET", _VERSION, _metadata, summary="Inputs and outputs of the model"),
+            Route("GET", _MODEL + "/ready", _model_ready, summary="Whether the model answers"),
+            Route("GET", _VERSION + "/ready", _model_ready, summary="Whether the model answers"),
+            Route("POST", _MODEL + "/infer", _infer, summary="Predict"),
+            Route("POST", _VERSION + "/infer", _infer, summary="Predict"),
+        )
+
+    def error(self, status: int, line: str) -> bytes:
+        return write_json({"error": line})
+
+    def call(
+        self, contract: Contract, model: str, rows: Sequence[Mapping[str, Cell]], output: OutputName
+    ) -> Call:
+        inputs = []
+        for column in contract.columns:
+            face = input_face(column)
+            data = [row[column.name] for row in rows]
+            shape = [len(rows), *face.shape[1:]]
+            inputs.append(
+                {"name": face.name, "shape": shape, "datatype": face.datatype, "data": data}
+            )
+        body = write_json({"inputs": inputs, "outputs": [{"name": output}]})
+        return Call(f"/v2/models/{model}/infer", body)
+
+    def read(self, body: bytes, output: OutputName) -> list[Any]:
+        (tensor,) = msgspec.json.decode(body)["outputs"]
+        shape, data = tensor["shape"], tensor["data"]
+        if len(shape) == 1:
+            return list(data)
+        width = shape[1]
+        return [data[row * width : (row + 1) * width] for row in range(shape[0])]
+
+
+def _server(request: Request, service: Service) -> Reply:
+    known = {"name": "drivetrain", "version": version("drivetrain"), "extensions": []}
+    return Reply(write_json(known))
+
+
+def _live(request: Request, service: Service) -> Reply:
+    return Reply(b'{"live":true}')
+
+
+def _ready(request: Request, service: Service) -> Reply:
+    if service.is_ready:
+        return Reply(b'{"ready":true}')
+    return Reply(b'{"ready":false}', status=503)
+
+
+def _asked(request: Request, service: Service) -> Served:
+    return service.served(request.names["model"], request.names.get("version"))
+
+
+def _model_ready(request: Request, service: Service) -> Reply:
+    served = _asked(request, service)
+    body = write_json({"name": served.name, "ready": service.is_ready})
+    return Reply(body, status=200 if service.is_ready else 503)
+
+
+def _metadata(request: Request, service: Service) -> Reply:
+    served = _asked(request, service)
+    manifest = served.model.manifest
+    described = {
+        "name": served.name,
+        "versions": [served.version],
+        "platform": "onnxruntime_onnx",
+        "inputs": [input_face(column) for column in served.contract.columns],
+        "outputs": [output_face(output) for output in manifest.outputs],
+        "properties": {
+            "task": manifest.task,
+            "classes": write_json(served.classes).decode(),
+            "content_hash": manifest.content_hash,
+        },
+    }
+    return Reply(write_json(described))
+
+
+def _infer(request: Request, service: Service) -> Reply:
+    served = _asked(request, service)
+    asked = read_json(_decoder, request.body)
+    names = _outputs(asked, served)
+    answer = service.predict(served, rows_of(asked.inputs, served.contract))
+    reply: dict[str, Any] = {"model_name": served.name, "model_version": served.version}
+    if asked.id is not None:
+        reply["id"] = asked.id
+    reply["outputs"] = [output_tensor(name, answer.outputs[name]) for name in names]
+    return Reply(write_json(reply))
+
+
+def _outputs(asked: InferRequest, served: Served) -> Sequence[str]:
+    if not asked.outputs:
+        return served.output_names
+    names = [output.name for output in asked.outputs]
+    for index, name in enumerate(names):
+        if name not in served.output_names or name in names[:index]:
+            raise refused(
+                f"each of {', '.join(served.output_names)} at most once",
+                Value(name).described(),
+                where=f"outputs[{index}]",
+                remedy="Ask for these outputs.",
+                code="DT266",
+            )
+    return names
+
+
+protocol = OpenInference()

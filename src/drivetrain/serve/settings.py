@@ -1,0 +1,56 @@
+"""The settings of the server, declared once for Python, TOML, the CLI and the docs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+MEBIBYTE = 1 << 20
+
+
+class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a bundle is served."""
+
+    host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
+    port: Annotated[
+        int, Meta(description="port to listen on; 0 takes a free one and prints it", ge=0, le=65535)
+    ] = 8080
+    model_name: Annotated[
+        str | None, Meta(description="name of the model in paths; the bundle's own if not given")
+    ] = None
+    threads: Annotated[
+        int, Meta(description="threads for large requests; small ones need none", ge=1, le=256)
+    ] = 2
+    inline_bytes: Annotated[
+        int, Meta(description="bodies up to this size are answered without a thread", ge=0)
+    ] = 16_384
+    max_body_bytes: Annotated[
+        int, Meta(description="largest body; 413 beyond it", ge=1)
+    ] = 16 * MEBIBYTE  # fmt: skip
+    max_rows: Annotated[
+        int, Meta(description="most rows in one request; 413 beyond them", ge=1)
+    ] = 100_000  # fmt: skip
+    max_header_bytes: Annotated[
+        int, Meta(description="largest request line and headers; 431 beyond it", ge=256)
+    ] = 16_384  # fmt: skip
+    max_headers: Annotated[int, Meta(description="most headers; 431 beyond them", ge=1)] = 64
+    header_timeout_s: Annotated[
+        float, Meta(description="seconds until a client must have sent its headers", gt=0)
+    ] = 10.0
+    body_timeout_s: Annotated[
+        float, Meta(description="seconds until a client must have sent its body; 408 after", gt=0)
+    ] = 30.0
+    idle_timeout_s: Annotated[
+        float, Meta(description="seconds that an idle connection lives, more than your proxy", gt=0)
+    ] = 75.0  # fmt: skip
+    drain_delay_s: Annotated[
+        float, Meta(description="seconds from 'not ready' to closing the port, on SIGTERM", ge=0)
+    ] = 0.5  # fmt: skip
+    drain_timeout_s: Annotated[
+        float, Meta(description="seconds that requests in flight have to finish, on SIGTERM", gt=0)
+    ] = 30.0
+    echo_values: Annotated[
+        bool, Meta(description="show the refused value in error messages to clients")
+    ] = False
