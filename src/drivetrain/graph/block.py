@@ -28,7 +28,7 @@ Names = dict[Wire, Wire]  # wires of the graph, by local name
 
 ML = "ai.onnx.ml"
 MICROSOFT = "com.microsoft"  # built into a stock ONNX Runtime
-OPSETS = {"": 20, ML: 5, MICROSOFT: 1}
+OPSETS = {"": 22, ML: 5, MICROSOFT: 1}
 IR_VERSION = 10
 
 

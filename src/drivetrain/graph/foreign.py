@@ -126,14 +126,12 @@ def _to_our_opsets(proto: onnx.ModelProto) -> onnx.ModelProto:
         "" if opset.domain == "ai.onnx" else opset.domain: opset.version
         for opset in proto.opset_import
     }
-    for domain, version in versions.items():
-        newest = OPSETS.get(domain, version)
-        if version > newest:
-            raise _refused(
-                f"operator set {domain or 'ai.onnx'} up to {newest}",
-                f"{version}",
-                f"Export the model for operator set {newest}.",
-            )
+    if versions.get(ML, 0) > OPSETS[ML]:
+        raise _refused(
+            f"operator set {ML} up to {OPSETS[ML]}",
+            f"{versions[ML]}",
+            f"Export the model for {ML} {OPSETS[ML]}.",
+        )
     old_labels = versions.get(ML, OPSETS[ML]) < 2
     if old_labels and any(node.op_type == "LabelEncoder" for node in _nodes(proto.graph)):
         raise _refused(
@@ -141,6 +139,8 @@ def _to_our_opsets(proto: onnx.ModelProto) -> onnx.ModelProto:
         )
     if versions.get("", OPSETS[""]) == OPSETS[""]:
         return proto
+    del proto.opset_import[:]  # some exporters list one set twice, which the converter refuses
+    proto.opset_import.extend(onnx.helper.make_opsetid(*item) for item in versions.items())
     try:
         return version_converter.convert_version(proto, OPSETS[""])
     except Exception as error:  # the converter raises bare RuntimeErrors and its own

@@ -1,0 +1,96 @@
+"""A multilayer perceptron."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from onnx import TensorProto
+
+from drivetrain.core.arrays import Features, FloatVector
+from drivetrain.graph.block import GraphBuilder, Wire
+
+Activation = Literal["selu", "mish", "relu"]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Pass features through dense layers in float32: FLOAT [N, k] to DOUBLE [N, t].
+
+    The features are squashed smoothly, ``x / sqrt(1 + (x / bound)^2)``. Where ``frequency`` has
+    columns, the numbers also pass through ``cos(x @ frequency + phase) @ mix`` and stand beside
+    what came of it (periodic embeddings: Gorishniy et al., NeurIPS 2022). Between the layers is
+    the activation; the last layer's output is scaled, shifted and clipped in double.
+
+    Attributes
+    ----------
+    bound
+        Where squashing sets in; a feature of this size is cut by 30 %.
+    frequency, phase, mix
+        float32 (k, e), (e,), (e, m); zero columns leave the embedding out.
+    weights, biases
+        float32 (ki, ki+1) and (ki+1,) of each layer; the first takes k + m numbers.
+    scale, shift, low, high
+        float64 (t,): ``clip(output * scale + shift, low, high)``.
+    """
+
+    bound: float
+    frequency: Features
+    phase: Features
+    mix: Features
+    weights: tuple[Features, ...]
+    biases: tuple[Features, ...]
+    activation: Activation
+    scale: FloatVector
+    shift: FloatVector
+    low: FloatVector
+    high: FloatVector
+    input: Wire = "X"
+    output: Wire = "margin"
+
+    @property
+    def inputs(self) -> tuple[Wire, ...]:
+        return (self.input,)
+
+    @property
+    def outputs(self) -> tuple[Wire, ...]:
+        return (self.output,)
+
+    def lower(self, graph: GraphBuilder) -> None:
+        hidden = self._embed(graph, self._squash(graph))
+        last = len(self.weights) - 1
+        for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            product = graph.node("MatMul", [hidden, graph.constant(weight, np.float32)])
+            hidden = graph.node("Add", [product, graph.constant(bias, np.float32)])
+            if number < last:
+                hidden = _activate(graph, hidden, self.activation)
+        wide = graph.cast(hidden, TensorProto.DOUBLE)
+        wide = graph.node("Mul", [wide, graph.constant(self.scale, np.float64)])
+        wide = graph.node("Add", [wide, graph.constant(self.shift, np.float64)])
+        wide = graph.node("Max", [wide, graph.constant(self.low, np.float64)])
+        graph.node("Min", [wide, graph.constant(self.high, np.float64)], to=self.output)
+
+    def _squash(self, graph: GraphBuilder) -> Wire:
+        part = graph.node("Mul", [self.input, graph.constant(1.0 / self.bound, np.float32)])
+        square = graph.node("Mul", [part, part])
+        root = graph.node("Sqrt", [graph.node("Add", [square, graph.constant(1.0, np.float32)])])
+        return graph.node("Div", [self.input, root])
+
+    def _embed(self, graph: GraphBuilder, features: Wire) -> Wire:
+        if not self.frequency.shape[1]:
+            return features
+        angle = graph.node("MatMul", [features, graph.constant(self.frequency, np.float32)])
+        angle = graph.node("Add", [angle, graph.constant(self.phase, np.float32)])
+        mixed = graph.node(
+            "MatMul", [graph.node("Cos", [angle]), graph.constant(self.mix, np.float32)]
+        )
+        return graph.node("Concat", [features, mixed], axis=1)
+
+
+def _activate(graph: GraphBuilder, wire: Wire, activation: Activation) -> Wire:
+    if activation == "selu":
+        return graph.node("Selu", [wire])
+    if activation == "relu":
+        return graph.node("Relu", [wire])
+    return graph.node("Mul", [wire, graph.node("Tanh", [graph.node("Softplus", [wire])])])
