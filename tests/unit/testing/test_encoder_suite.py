@@ -101,4 +101,5 @@ class Careless(NumberEncoder):
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_a_seeded_fault_breaks_its_law(fault: Encoder, law: str) -> None:
-    assert law in broken_laws(EncoderSuite, fault)
+    suite = type("OneLaw", (), {law: getattr(EncoderSuite, law)})
+    assert law in broken_laws(suite, fault)
