@@ -60,7 +60,7 @@ def read_table(source: Any) -> Table:
     """
     if isinstance(source, Table):
         return source
-    _require_polars()
+    require_polars()
     if isinstance(source, (str, Path)):
         path = Path(source)
         return Table(_settled(_read_file(path), path.name), path.name)
@@ -69,7 +69,8 @@ def read_table(source: Any) -> Table:
     return Table(_settled(from_memory(source), "dataframe"), "dataframe")
 
 
-def _require_polars() -> None:
+def require_polars() -> None:
+    """Raise MissingLibraryError if Polars is not installed."""
     if importlib.util.find_spec("polars") is None:
         raise MissingLibraryError(
             where="reading a table",

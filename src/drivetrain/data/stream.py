@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 
-from drivetrain.core.errors import DataError, DrivetrainError, MissingLibraryError
+from drivetrain.core.errors import DataError, DrivetrainError
 from drivetrain.data.delimited import header, malformed, sniffed
 from drivetrain.data.json_lines import parsed_line
-from drivetrain.data.read import SUFFIXES, Table, empty, read_table
+from drivetrain.data.read import SUFFIXES, Table, empty, read_table, require_polars
 
 SNIFFED_CHARACTERS = 1 << 20
 E = TypeVar("E", bound=DrivetrainError)
@@ -59,7 +59,7 @@ def stream_table(source: Any, *, rows: int) -> Iterator[Piece]:
     """
     name = str(source).lower()
     if not isinstance(source, (str, Path)):
-        return _slices(_with_polars(lambda: read_table(source)), rows)
+        return _slices(read_table(source), rows)
     path = Path(source)
     if name.endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz")):
         return _delimited(path, rows, tabs=".tsv" in name)
@@ -69,7 +69,7 @@ def stream_table(source: Any, *, rows: int) -> Iterator[Piece]:
         return _parquet(path, rows)
     if not name.endswith(SUFFIXES):
         read_table(source)  # which says what is wrong with the name
-    return _slices(_with_polars(lambda: read_table(source)), rows)
+    return _slices(read_table(source), rows)
 
 
 def located(error: E, source: str, first: int) -> E:
@@ -88,19 +88,6 @@ def located(error: E, source: str, first: int) -> E:
     )
 
 
-def _with_polars(read: Any) -> Any:
-    try:
-        return read()
-    except ModuleNotFoundError as error:
-        raise MissingLibraryError(
-            where="reading this format",
-            expected=f"library '{error.name}' to be installed",
-            got="no such library",
-            remedy="Install it: pip install 'drivetrain[train]'; or give CSV or JSON Lines.",
-            code="DT311",
-        ) from error
-
-
 def _slices(table: Table, rows: int) -> Iterator[Piece]:
     for first in range(0, table.rows, rows):
         part = table.frame.slice(first, rows)
@@ -108,7 +95,9 @@ def _slices(table: Table, rows: int) -> Iterator[Piece]:
 
 
 def _parquet(path: Path, rows: int) -> Iterator[Piece]:
-    pl = _with_polars(lambda: __import__("polars"))
+    require_polars()
+    import polars as pl
+
     from drivetrain.data.frames import with_plain_types
 
     try:
@@ -139,7 +128,7 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes], int]]:
                 raise empty(path.name, "an empty file")
             if path.name.lower().endswith(".gz"):
                 with gzip.GzipFile(fileobj=file) as unpacked:
-                    yield unpacked, file, size
+                    yield cast(IO[bytes], unpacked), file, size
             else:
                 yield file, file, size
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

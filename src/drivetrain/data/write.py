@@ -13,8 +13,9 @@ import msgspec
 import numpy as np
 
 from drivetrain.core.arrays import Array
-from drivetrain.core.errors import MissingLibraryError, SettingError
+from drivetrain.core.errors import SettingError
 from drivetrain.core.files import new_file
+from drivetrain.data.read import require_polars
 
 WRITTEN_SUFFIXES = (".csv", ".jsonl", ".ndjson", ".parquet")
 Write = Callable[[dict[str, Array]], None]
@@ -66,16 +67,7 @@ def check_written(path: Path) -> None:
             code="DT216",
         )
     if path.suffix.lower() == ".parquet":
-        try:
-            import polars  # noqa: F401
-        except ModuleNotFoundError as error:
-            raise MissingLibraryError(
-                where="writing Parquet",
-                expected="library 'polars' to be installed",
-                got="no such library",
-                remedy="Install it: pip install polars; or write CSV or JSON Lines.",
-                code="DT311",
-            ) from error
+        require_polars()
 
 
 def _csv(writer: csv._writer) -> Write:  # type: ignore[name-defined]
@@ -93,10 +85,8 @@ def _csv(writer: csv._writer) -> Write:  # type: ignore[name-defined]
 
 def _shortest(column: Array) -> list[object]:
     """Texts as they are, and numbers in the fewest digits that read back as the same number."""
-    if column.dtype == object:
-        return column.tolist()
-    texts: list[object] = column.astype(str).tolist()
-    return texts
+    cells: list[object] = (column if column.dtype == object else column.astype(str)).tolist()
+    return cells
 
 
 def _json_lines(columns: dict[str, Array]) -> Iterator[bytes]:

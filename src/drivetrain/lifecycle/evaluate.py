@@ -1,0 +1,166 @@
+"""Evaluate a bundle on labelled rows, through its graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+
+from drivetrain.core.contract import Target
+from drivetrain.core.errors import BundleError, ContractError, DataError
+from drivetrain.core.manifest import Manifest
+from drivetrain.core.progress import Listener, Reporter, silent
+from drivetrain.core.settings import build
+from drivetrain.data.read import read_table
+from drivetrain.data.stream import located
+from drivetrain.evaluate.scorecard import Scorecard, scorecard
+from drivetrain.lifecycle.predict import BreachCount, breach_counts
+from drivetrain.runtime.admit import admit_target
+from drivetrain.runtime.model import Model
+from drivetrain.stats.metrics import Metric
+
+
+class EvaluateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of ``drivetrain evaluate``."""
+
+    metric: Annotated[
+        str | None, msgspec.Meta(description="main metric; the bundle's own if not given")
+    ] = None
+    minimum_rows: Annotated[
+        int, msgspec.Meta(description="smallest part of the rows to judge on its own", ge=2)
+    ] = 50
+    seed: Annotated[int, msgspec.Meta(description="seed of the bootstrap", ge=0)] = 0
+
+
+class EvaluateResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The Scorecard of a bundle on a table; ``score`` is the main metric."""
+
+    bundle: str
+    data: str
+    rows: int
+    metric: str
+    score: float
+    score_low: float  # 95 % interval
+    score_high: float
+    scorecard: Scorecard
+    breaches: tuple[BreachCount, ...]
+    elapsed_s: float
+
+
+def evaluate(
+    bundle: str | Path,
+    data: Any,
+    *,
+    metric: str | Metric | None = None,
+    progress: Listener = silent,
+    **settings: Any,
+) -> EvaluateResult:
+    """Score a bundle on a table that holds the target.
+
+    Everything is scored through the bundle's graph, which is what predicts in production. The
+    constant baseline is that of the training data. Take rows that training has not seen: on rows
+    it has, every score flatters.
+
+    Parameters
+    ----------
+    bundle
+        A bundle's folder.
+    data
+        A path or a frame, as :func:`drivetrain.data.read.read_table` takes.
+    metric
+        The main metric, by name or as a :class:`~drivetrain.stats.metric.Metric` of your own.
+    settings
+        Other fields of :class:`EvaluateSettings`.
+
+    Raises
+    ------
+    DataError
+        If the table cannot be read, or has no target, or rows without one.
+    ContractError
+        If a row breaches the Contract where its policy says reject.
+    SettingError
+        If the metric is not of the bundle's task.
+
+    Examples
+    --------
+    ::
+
+        dt.evaluate("income.bundle", "labelled.csv").score
+    """
+    given = {**settings, "metric": metric} if isinstance(metric, str) else settings
+    chosen = build(EvaluateSettings, given, source="evaluate()")
+    reporter = Reporter(progress)
+    model = Model.load(bundle)
+    target = _target(model.manifest)
+    table = read_table(data)
+    reporter.say("read", f"{table.rows:,} rows of {table.source}")
+    if target.name not in table.frame.columns:
+        raise DataError(
+            where=table.source,
+            expected=f"the target, column '{target.name}'",
+            got=f"columns {', '.join(table.frame.columns[:12])}",
+            remedy="Give labelled rows; 'predict' needs no labels.",
+            code="DT291",
+        )
+    try:
+        y = admit_target(target, table.frame[target.name])
+        admitted = model.admit(table.frame)
+    except (ContractError, DataError) as error:
+        raise located(error, table.source, 0) from error
+    reporter.say("evaluate", "scoring through the graph")
+    card = scorecard(
+        model,
+        model.contract,
+        admitted.columns,
+        y,
+        metric=metric or model.manifest.metric,
+        constant=np.array(training_scorecard(model.manifest).constant),
+        minimum_rows=chosen.minimum_rows,
+        seed=chosen.seed,
+    )
+    return EvaluateResult(
+        bundle=str(bundle),
+        data=table.source,
+        rows=card.rows,
+        metric=card.metric,
+        score=card.score.score,
+        score_low=card.score.low,
+        score_high=card.score.high,
+        scorecard=card,
+        breaches=breach_counts(admitted.breaches),
+        elapsed_s=reporter.elapsed_s,
+    )
+
+
+def training_scorecard(manifest: Manifest) -> Scorecard:
+    """Return the Scorecard on the holdout that training sealed in the bundle.
+
+    Raises
+    ------
+    BundleError
+        If it is not of the form that this version writes.
+    """
+    try:
+        return msgspec.convert(manifest.scorecard, Scorecard)
+    except msgspec.ValidationError as error:
+        raise BundleError(
+            where=f"manifest of '{manifest.name}', scorecard",
+            expected="the Scorecard of training",
+            got=str(error),
+            remedy="Train the bundle anew with this version.",
+            code="DT249",
+        ) from error
+
+
+def _target(manifest: Manifest) -> Target:
+    if manifest.contract.target is None:
+        raise BundleError(
+            where=f"manifest of '{manifest.name}', contract",
+            expected="a target",
+            got="none",
+            remedy="Evaluate a bundle that was trained on a target.",
+            code="DT249",
+        )
+    return manifest.contract.target
