@@ -78,8 +78,9 @@ class Admission:
 
     def admit(self, source: object) -> Admitted:
         """Read rows; see :func:`admit`."""
-        if type(source) is dict and not self._has_vectors:
-            row = self._admit_row(source)
+        first = source[0] if type(source) is list and len(source) == 1 else source
+        if type(first) is dict and not self._has_vectors:
+            row = self._admit_row(first)
             if row is not None:
                 return row
         found = open_source(source, self.contract)
