@@ -24,7 +24,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     """One setting, as the CLI and the docs need it."""
 
     name: str
-    type: Literal["text", "integer", "number", "switch", "list"]
+    type: Literal["text", "integer", "number", "switch", "list", "pairs"]
     description: str
     default: Any
     required: bool
@@ -52,6 +52,8 @@ def _plain(kind: inspect.Type) -> tuple[str, tuple[str, ...]]:
         return "number", ()
     if isinstance(kind, (inspect.VarTupleType, inspect.ListType)):
         return "list", ()
+    if isinstance(kind, inspect.DictType):
+        return "pairs", ()
     return "text", ()
 
 
@@ -102,8 +104,29 @@ def build(settings: type[S], values: Mapping[str, Any], *, source: str = "settin
     SettingError
         If a name is unknown, a value is of the wrong type or out of its range, or one is missing.
     """
+    verify(settings, values, source=source)
+    for field in fields(settings):
+        if field.required and field.name not in values:
+            raise SettingError(
+                where=f"{source}, setting '{field.name}'",
+                expected=field.description or "a value",
+                got="nothing",
+                remedy=f"Give {field.option}.",
+                code="DT212",
+            )
+    return msgspec.convert(dict(values), settings, strict=False)
+
+
+def verify(settings: type[msgspec.Struct], values: Mapping[str, Any], *, source: str) -> None:
+    """Verify the names and values that are given; settings that are required may be absent.
+
+    Raises
+    ------
+    SettingError
+        If a name is unknown, or a value is of the wrong type or out of its range.
+    """
     known = {field.name: field for field in fields(settings)}
-    for name in values:
+    for name, value in values.items():
         if name not in known:
             raise SettingError(
                 where=f"{source}, setting '{name}'",
@@ -112,19 +135,7 @@ def build(settings: type[S], values: Mapping[str, Any], *, source: str = "settin
                 remedy="Correct the name.",
                 code="DT211",
             )
-    for name, field in known.items():
-        if name not in values:
-            if field.required:
-                raise SettingError(
-                    where=f"{source}, setting '{name}'",
-                    expected=field.description or "a value",
-                    got="nothing",
-                    remedy=f"Give {field.option}.",
-                    code="DT212",
-                )
-            continue
-        _convert_one(settings, name, values[name], field, source)
-    return msgspec.convert(dict(values), settings, strict=False)
+        _convert_one(settings, name, value, known[name], source)
 
 
 def _convert_one(
