@@ -80,6 +80,25 @@ class Program:
     calibration: tuple[Block, ...] = ()
 
 
+@dataclass(frozen=True)
+class Places:
+    """What the parts of one member are called in the graph."""
+
+    encoders: tuple[Wire, ...]
+    matrix: Wire
+    margin: Wire
+    probability: Wire
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A graph and the names of its parts, for messages that point at one."""
+
+    model: bytes
+    members: dict[str, Places]
+    blend: Wire
+
+
 @dataclass
 class _Assembly:
     graph: GraphBuilder
@@ -95,28 +114,45 @@ def lower(program: Program) -> bytes:
     DataError
         If a column's name cannot be a graph input's.
     InternalError
-        If the contract has no target or there is no member.
+        If the contract has no target, there is no member, or two have one name.
+    """
+    return lower_with_places(program).model
+
+
+def lower_with_places(program: Program) -> Lowered:
+    """Lower a program as :func:`lower` does, and say what its parts are called.
+
+    Raises
+    ------
+    DataError
+        If a column's name cannot be a graph input's.
+    InternalError
+        If the contract has no target, there is no member, or two have one name.
     """
     target = target_of(program)
     inputs = [graph_input(column) for column in program.contract.columns]
     graph = GraphBuilder(reserved=frozenset({*program.contract.names, PREDICTION, PROBABILITIES}))
     assembly = _Assembly(graph, {name: name for name in program.contract.names})
-    probabilities = [_member(assembly, member) for member in program.members]
+    members = {member.name: _member(assembly, member) for member in program.members}
     weights = tuple(member.weight for member in program.members)
-    wires = {f"p{number}": wire for number, wire in enumerate(probabilities)}
-    blend = graph.lower([WeightedSum(tuple(wires), BLEND, weights)], wires, "blend")[BLEND]
+    wires = {f"p{number}": places.probability for number, places in enumerate(members.values())}
+    blend = blended = graph.lower([WeightedSum(tuple(wires), BLEND, weights)], wires, "blend")[
+        BLEND
+    ]
     if program.calibration:
         blend = graph.lower(program.calibration, {BLEND: blend}, "calibration")[CALIBRATED]
-    return make_model(graph, inputs, _head(graph, blend, target, program.threshold))
+    model = make_model(graph, inputs, _head(graph, blend, target, program.threshold))
+    return Lowered(model, members, blended)
 
 
 def target_of(program: Program) -> Target:
-    """Return the contract's target; InternalError if it or all members are lacking."""
-    if program.contract.target is None or not program.members:
+    """Return the contract's target; InternalError if it or the members' names are wrong."""
+    names = [member.name for member in program.members]
+    if program.contract.target is None or not names or len(set(names)) < len(names):
         raise InternalError(
             where="program",
-            expected="a contract with a target, and at least one member",
-            got=f"target {program.contract.target}, {len(program.members)} members",
+            expected="a contract with a target, and members of different names",
+            got=f"target {program.contract.target}, members {names}",
             remedy="Report this as a fault of drivetrain.",
             code="DT713",
         )
@@ -154,8 +190,7 @@ def merged(folds: Sequence[Sequence[Block]]) -> Trees | Linear | None:
     return Linear.average(linears) if len(linears) == len(folds) else None
 
 
-def _member(assembly: _Assembly, member: Member) -> Wire:
-    """Lower one member and return the wire of its probability or prediction."""
+def _member(assembly: _Assembly, member: Member) -> Places:
     graph = assembly.graph
     features = [_encoder(assembly, blocks) for blocks in member.encoders]
     matrix = features[0] if len(features) == 1 else graph.node("Concat", features, axis=1)
@@ -173,7 +208,8 @@ def _member(assembly: _Assembly, member: Member) -> Wire:
         WeightedSum(tuple(margins), MARGIN, share),
         LinkBlock(MARGIN, "probability", _link(member)),
     )
-    return graph.lower(blocks, margins, member.name)["probability"]
+    names = graph.lower(blocks, margins, member.name)
+    return Places(tuple(features), matrix, names[MARGIN], names["probability"])
 
 
 def _link(member: Member) -> Literal["identity", "sigmoid", "softmax"]:

@@ -1,0 +1,77 @@
+"""What the fitted libraries answered in training, and the blend of it, by numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from drivetrain.core.arrays import Features, FloatMatrix
+from drivetrain.graph.program import BLEND, CALIBRATED, Program, target_of
+from drivetrain.graph.run import run_blocks
+
+
+@dataclass(frozen=True)
+class MemberAnswers:
+    """What a member's library answered in training.
+
+    Attributes
+    ----------
+    X
+        Features, float32 (m, k): the held-out rows, then the adversarial rows, then any others.
+    margins
+        The library's own margins of ``X`` by each fold's model, float64 (m, t).
+    edges
+        For each fold, rows beside its own thresholds, float32 (q, k), and the library's margins
+        of them, float64 (q, t); empty if there are none.
+    """
+
+    X: Features
+    margins: tuple[FloatMatrix, ...]
+    edges: tuple[tuple[Features, FloatMatrix], ...] = ()
+
+    def is_complete(self, folds: int, rows: int) -> bool:
+        """Whether there are answers of every fold to at least ``rows`` rows."""
+        return (
+            len(self.X) >= rows > 0
+            and len(self.margins) == folds
+            and len(self.edges) in (0, folds)
+            and all(margin.ndim == 2 and len(margin) == len(self.X) for margin in self.margins)
+        )
+
+
+def blend_of(program: Program, answers: Mapping[str, MemberAnswers], rows: int) -> FloatMatrix:
+    """Return what the graph must answer to the first rows, by numpy from the libraries' margins.
+
+    Regression: values (rows, 1). Classification: probabilities (rows, K), float64.
+    """
+    blend = weighted(program, answers, slice(0, rows))
+    if program.calibration:
+        blend = run_blocks(program.calibration, {}, [CALIBRATED], {BLEND: blend})[CALIBRATED]
+    task = target_of(program).task
+    if task == "binary":
+        return np.concatenate([1.0 - blend, blend], axis=1)
+    if task == "multiclass":
+        return np.asarray(blend / blend.sum(axis=1, keepdims=True))
+    return blend
+
+
+def weighted(program: Program, answers: Mapping[str, MemberAnswers], rows: slice) -> FloatMatrix:
+    """Return the weighted sum of the members' probabilities or predictions, (rows, t)."""
+    parts = []
+    for member in program.members:
+        margin = np.mean([each[rows] for each in answers[member.name].margins], axis=0)
+        parts.append(member.weight * link_of(member.link, margin))
+    return np.asarray(np.sum(parts, axis=0), np.float64)
+
+
+def link_of(link: str, margin: FloatMatrix) -> FloatMatrix:
+    """Return probabilities or predictions from margins, float64 (m, t)."""
+    with np.errstate(over="ignore"):
+        if link == "sigmoid":
+            return 1.0 / (1.0 + np.exp(-margin))
+        if link == "softmax":
+            power = np.exp(margin - margin.max(axis=1, keepdims=True))
+            return np.asarray(power / power.sum(axis=1, keepdims=True))
+    return margin

@@ -1,0 +1,372 @@
+"""The proof: graph and fitted thing answer alike, or nothing is written.
+
+The fitted thing's own answers, the libraries' margins, are recorded while it still lives, in
+training. :func:`prove` compares, from the cells to the labels:
+
+1. the encoders' blocks against the features that the libraries saw, bit for bit;
+2. each member: each fold's blocks, and the folds merged into one, against the margins;
+3. the whole graph against the blend of the libraries' margins, computed here by numpy;
+4. the whole graph on one row against the same row in a batch, bit for bit.
+
+The first difference beyond tolerance raises :class:`ParityError`, which names node, column and
+worst row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from drivetrain.core.arrays import Array, Columns, Features, FloatMatrix
+from drivetrain.core.contract import Target
+from drivetrain.core.errors import ParityError
+from drivetrain.core.manifest import Proof
+from drivetrain.evaluate.differences import relative, same_bits, shown
+from drivetrain.evaluate.library_answers import MemberAnswers, blend_of, link_of, weighted
+from drivetrain.evaluate.suspect import (
+    extreme_column,
+    feature_columns,
+    read_wires,
+    suspect_feature,
+)
+from drivetrain.graph.archive import content
+from drivetrain.graph.block import Block
+from drivetrain.graph.program import (
+    FEATURES,
+    MARGIN,
+    MATRIX,
+    PREDICTION,
+    PROBABILITIES,
+    Member,
+    Program,
+    lower_with_places,
+    merged,
+    target_of,
+)
+from drivetrain.graph.run import open_session, run_blocks
+
+TOLERANCE = 1e-5
+CHUNK_ROWS = 8_192
+SINGLE_ROWS = 48  # rows of each kind that are also run alone
+REMEDY = "Nothing was written. Report this with the versions of the libraries."
+
+
+def prove(
+    program: Program,
+    model: bytes,
+    answers: Mapping[str, MemberAnswers],
+    held_out: Columns,
+    adversarial: Columns,
+    *,
+    scale: float = 1.0,
+) -> Proof:
+    """Compare a graph with the fitted thing it claims to be.
+
+    Parameters
+    ----------
+    program
+        What was lowered.
+    model
+        The bytes of ``model.onnx``.
+    answers
+        The libraries' own answers, by name of the member.
+    held_out, adversarial
+        Typed columns, at least one row together.
+    scale
+        Of a regression: the target's standard deviation, > 0. Differences are relative to the
+        larger of it and the value.
+
+    Raises
+    ------
+    ParityError
+        At the first difference beyond tolerance.
+    """
+    columns = {
+        name: np.concatenate([held_out[name], adversarial[name]]) for name in program.contract.names
+    }
+    is_regression = target_of(program).task == "regression"
+    proving = _Proving(
+        program, model, answers, columns, _rows(held_out), scale if is_regression else 1.0
+    )
+    proving.check_shapes()
+    proving.check_encoders()
+    node_diffs = {member.name: proving.check_member(member) for member in program.members}
+    largest, flips = proving.check_whole()
+    proving.check_single_rows()
+    return Proof(
+        rows=_rows(held_out),
+        adversarial_rows=_rows(adversarial),
+        max_abs_diff=largest,
+        tolerance=TOLERANCE,
+        label_flips=flips,
+        node_diffs=node_diffs,
+    )
+
+
+@dataclass
+class _Proving:
+    program: Program
+    model: bytes
+    answers: Mapping[str, MemberAnswers]
+    columns: Columns  # held-out rows, then adversarial rows
+    held_out_rows: int
+    scale: float
+
+    @property
+    def rows(self) -> int:
+        return _rows(self.columns)
+
+    def row_name(self, row: int) -> str:
+        if row < self.held_out_rows:
+            return f"held-out row {row}"
+        if row < self.rows:
+            return f"adversarial row {row - self.held_out_rows}"
+        return f"feature row {row - self.rows}"
+
+    def check_shapes(self) -> None:
+        for member in self.program.members:
+            answer, folds = self.answers.get(member.name), len(member.folds)
+            if answer is None or not answer.is_complete(folds, self.rows):
+                raise ParityError(
+                    where=f"member '{member.name}'",
+                    expected=f"its library's answers to {self.rows} rows by {folds} folds",
+                    got="none" if answer is None else f"{[m.shape for m in answer.margins]}",
+                    remedy="Record them in training.",
+                    code="DT115",
+                )
+
+    def check_encoders(self) -> None:
+        """Compare the encoders' blocks with the features that the libraries saw."""
+        made_by: dict[bytes, Features] = {}
+        for member in self.program.members:
+            made = []
+            for blocks in member.encoders:
+                key = content(blocks)
+                if key not in made_by:
+                    made_by[key] = run_blocks(blocks, self.columns, [FEATURES])[FEATURES]
+                made.append(made_by[key])
+            matrix = np.concatenate(made, axis=1)
+            seen = self.answers[member.name].X[: self.rows]
+            self._compare_features(member, matrix, seen, f"{member.name}/encoders")
+
+    def _compare_features(self, member: Member, made: Features, seen: Features, node: str) -> None:
+        if made.shape != seen.shape:
+            raise ParityError(
+                where=f"member '{member.name}', node '{node}'",
+                expected=f"features of shape {seen.shape}",
+                got=f"{made.shape}",
+                remedy=REMEDY,
+                code="DT111",
+            )
+        is_equal = same_bits(made, seen)
+        if is_equal.all():
+            return
+        row, feature = np.argwhere(~is_equal)[0].tolist()
+        column = feature_columns(member, self.columns)[feature]
+        raise ParityError(
+            where=f"member '{member.name}', node '{node}', column '{column}', "
+            f"feature {feature}, {self.row_name(row)}",
+            expected=f"{float(seen[row, feature])!r}",
+            got=f"{float(made[row, feature])!r}",
+            remedy=REMEDY,
+            code="DT111",
+        )
+
+    def check_member(self, member: Member) -> float:
+        """Compare a member's folds, apart and merged, with the library; return the difference."""
+        answer = self.answers[member.name]
+        largest = 0.0
+        for number, fold in enumerate(member.folds):
+            pairs = [(answer.X, answer.margins[number], 0)]
+            if answer.edges:
+                pairs.append((*answer.edges[number], self.rows))
+            for X, margin, shift in pairs:
+                node = f"{member.name}/fold{number}"
+                largest = max(largest, self._compare_margin(member, fold, X, margin, node, shift))
+        block = merged(member.folds)
+        if block is not None:
+            mean = np.mean(answer.margins, axis=0)
+            node = f"{member.name}/{type(block).__name__}"
+            difference = self._compare_margin(member, (block,), answer.X, mean, node, 0)
+            largest = max(largest, difference)
+        return largest
+
+    def _compare_margin(
+        self,
+        member: Member,
+        blocks: Sequence[Block],
+        X: Features,
+        margin: FloatMatrix,
+        node: str,
+        shift: int,
+    ) -> float:
+        got = np.asarray(run_blocks(blocks, {}, [MARGIN], {MATRIX: X})[MARGIN], np.float64)
+        expected = np.asarray(margin, np.float64).reshape(len(X), -1)
+        if got.shape != expected.shape:
+            raise self._differs(
+                f"node '{node}'", f"margins of shape {expected.shape}", f"{got.shape}", "DT112"
+            )
+        difference = relative(got, expected, self.scale)
+        if np.all(difference <= TOLERANCE):
+            return float(difference.max(initial=0.0))
+        per_row = difference.max(axis=1)
+        worst = int(np.argmax(per_row))
+        feature = suspect_feature(blocks, X, np.argsort(-per_row)[: np.sum(per_row > TOLERANCE)])
+        column = feature_columns(member, self.columns)[feature]
+        raise self._differs(
+            f"node '{node}', column '{column}', feature {feature}, {self.row_name(worst + shift)}",
+            f"the library's margin {shown(expected[worst])} within {TOLERANCE:g}",
+            shown(got[worst]),
+            "DT112",
+        )
+
+    def _differs(self, where: str, expected: str, got: str, code: str) -> ParityError:
+        return ParityError(where=where, expected=expected, got=got, remedy=REMEDY, code=code)
+
+    def check_whole(self) -> tuple[float, int]:
+        """Compare the graph with the blend; return the largest difference and the label flips."""
+        expected = blend_of(self.program, self.answers, self.rows)
+        outputs = _run(self.model, self.columns)
+        if self.target.task == "regression":
+            got = outputs[PREDICTION][:, None]
+            difference = relative(got, expected, self.scale).max(axis=1)
+        else:
+            got = outputs[PROBABILITIES].astype(np.float64)
+            difference = np.abs(got - expected)
+            difference = np.where(np.isnan(difference), np.inf, difference).max(axis=1)
+        if np.any(difference > TOLERANCE):
+            raise self._whole_differs(int(np.argmax(difference)), expected, got)
+        flips = 0
+        if self.target.task != "regression":
+            flips = self._check_labels(expected, outputs[PREDICTION])
+        return float(difference.max(initial=0.0)), flips
+
+    @property
+    def target(self) -> Target:
+        return target_of(self.program)
+
+    def _check_labels(self, expected: FloatMatrix, labels: Array) -> int:
+        """Return how many labels differ at the decision boundary; refuse one that lies further."""
+        classes = np.array(self.target.classes, dtype=object)
+        if self.target.task == "binary":
+            distance = np.abs(expected[:, 1] - self.program.threshold)
+            number = (expected[:, 1] > self.program.threshold).astype(np.int64)
+        else:
+            order = np.sort(expected, axis=1)
+            distance, number = order[:, -1] - order[:, -2], np.argmax(expected, axis=1)
+        is_other = _texts(labels, self.target) != classes[number]
+        far = np.flatnonzero(is_other & (distance > TOLERANCE))
+        if len(far):
+            worst = int(far[np.argmax(distance[far])])
+            column = extreme_column(self.columns, self._held_out(), worst)
+            raise self._differs(
+                f"node '{PREDICTION}', {self.row_name(worst)}, oddest cell in column '{column}'",
+                f"the label '{classes[number[worst]]}'",
+                f"'{labels[worst]}'",
+                "DT113",
+            )
+        return 0
+
+    def _held_out(self) -> Columns:
+        rows = self.held_out_rows or self.rows
+        return {name: array[:rows] for name, array in self.columns.items()}
+
+    def _whole_differs(self, row: int, expected: FloatMatrix, got: FloatMatrix) -> ParityError:
+        """Follow the worst row through the graph and name the first part that differs."""
+        node = self._first_difference(row)
+        column = extreme_column(self.columns, self._held_out(), row)
+        return self._differs(
+            f"node '{node}', {self.row_name(row)}, oddest cell in column '{column}'",
+            f"{shown(expected[row])} within {TOLERANCE:g}",
+            shown(got[row]),
+            "DT113",
+        )
+
+    def _first_difference(self, row: int) -> str:
+        lowered = lower_with_places(self.program)
+        one = {name: array[row : row + 1] for name, array in self.columns.items()}
+        wires = [lowered.blend]
+        for places in lowered.members.values():
+            wires += [places.matrix, places.margin, places.probability]
+        found = read_wires(self.model, wires, one)
+        for member in self.program.members:
+            places, answer = lowered.members[member.name], self.answers[member.name]
+            margin = np.mean([each[row : row + 1] for each in answer.margins], axis=0)
+            X = answer.X[row : row + 1]
+            if places.matrix in found:
+                self._check_matrix(member, found[places.matrix], X, places.matrix, row)
+            probability = link_of(member.link, margin)
+            for wire, right in ((places.margin, margin), (places.probability, probability)):
+                if wire in found and np.any(relative(found[wire], right, self.scale) > TOLERANCE):
+                    return wire
+        blend = weighted(self.program, self.answers, slice(row, row + 1))
+        if lowered.blend in found:
+            if np.any(relative(found[lowered.blend], blend, self.scale) > TOLERANCE):
+                return lowered.blend
+            return "calibration" if self.program.calibration else PROBABILITIES
+        return "blend"
+
+    def _check_matrix(
+        self, member: Member, made: Features, X: Features, wire: str, row: int
+    ) -> None:
+        is_equal = made.shape == X.shape and same_bits(made, X)
+        if np.all(is_equal):
+            return
+        feature = int(np.argmin(is_equal[0])) if isinstance(is_equal, np.ndarray) else 0
+        column = feature_columns(member, self.columns)[feature]
+        raise self._differs(
+            f"member '{member.name}', node '{wire}', column '{column}', feature {feature}, "
+            f"{self.row_name(row)}",
+            shown(X[0]),
+            shown(made[0]),
+            "DT113",
+        )
+
+    def check_single_rows(self) -> None:
+        """Compare rows alone with the same rows in a batch, bit for bit."""
+        session = open_session(self.model)
+        names = [info.name for info in session.get_inputs()]
+        held_out = np.linspace(0, max(self.held_out_rows - 1, 0), SINGLE_ROWS).astype(np.int64)
+        last = np.linspace(self.held_out_rows, self.rows - 1, SINGLE_ROWS).astype(np.int64)
+        chosen = np.unique(np.clip(np.concatenate([held_out, last]), 0, self.rows - 1))
+        batch = session.run(None, {name: self.columns[name][chosen] for name in names})
+        for place, row in enumerate(chosen.tolist()):
+            alone = session.run(None, {name: self.columns[name][row : row + 1] for name in names})
+            for info, one, many in zip(session.get_outputs(), alone, batch, strict=True):
+                if not np.all(same_bits(one, many[place : place + 1])):
+                    column = extreme_column(self.columns, self._held_out(), row)
+                    raise self._differs(
+                        f"node '{info.name}', {self.row_name(row)} alone, oddest cell in "
+                        f"column '{column}'",
+                        f"{shown(many[place : place + 1].ravel())}, as in a batch",
+                        shown(one.ravel()),
+                        "DT114",
+                    )
+
+
+def _texts(labels: Array, target: Target) -> Array:
+    """Return labels as the Contract writes its classes."""
+    if target.label_type == "float":
+        of_number = {float(name): name for name in target.classes}
+        return np.array([of_number[float(label)] for label in labels], dtype=object)
+    return labels.astype(str).astype(object)
+
+
+def _rows(columns: Columns) -> int:
+    return len(next(iter(columns.values()))) if columns else 0
+
+
+def _run(model: bytes, columns: Columns) -> dict[str, Array]:
+    session = open_session(model)
+    names = [info.name for info in session.get_inputs()]
+    outputs = [info.name for info in session.get_outputs()]
+    chunks = [
+        session.run(None, {name: columns[name][start : start + CHUNK_ROWS] for name in names})
+        for start in range(0, _rows(columns), CHUNK_ROWS)
+    ]
+    return {
+        name: np.concatenate([chunk[number] for chunk in chunks])
+        for number, name in enumerate(outputs)
+    }
