@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -79,9 +80,16 @@ class CheckContext:
         return OutOfFold(self.target.one_hot())
 
     @cached_property
-    def row_hashes(self) -> pl.Series:
-        """A hash of each row's inputs and target over the whole table, of comparable columns."""
-        names = [c.name for c in self.contract.columns if c.distinct < self.table.rows]
+    def row_hashes(self) -> pl.Series | None:
+        """A hash of each row's inputs and target over the whole table, columns of ids aside.
+
+        None where the inputs cannot tell so many rows apart: their repeats say nothing.
+        """
+        inputs = [c for c in self.contract.columns if c.distinct < self.table.rows]
+        combinations = sum(math.log(max(column.distinct, 1)) for column in inputs)
+        if combinations < math.log(10 * self.table.rows):
+            return None
+        names = [column.name for column in inputs]
         if self.target is not None:
             names.append(self.target.name)
         return self.table.frame.select(names).hash_rows(seed=0)

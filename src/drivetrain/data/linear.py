@@ -24,18 +24,35 @@ class Terms:
     explained: float
 
 
-def fit_out_of_fold(X: FloatMatrix, y: FloatMatrix, fold: IndexVector) -> FloatMatrix:
-    """Predict y (n, t) from X (n, k) by ridge regression, each fold by the others."""
-    spread = X.std(axis=0)
-    scaled = (X - X.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    predicted = np.empty_like(y, dtype=np.float64)
-    for number in np.unique(fold):
-        fit, judge = fold != number, fold == number
-        center = y[fit].mean(axis=0)
-        gram = scaled[fit].T @ scaled[fit] + RIDGE * fit.sum() * np.eye(X.shape[1])
-        weights = np.linalg.solve(gram, scaled[fit].T @ (y[fit] - center))
-        predicted[judge] = center + scaled[judge] @ weights
-    return predicted
+class RidgeOutOfFold:
+    """Predicts y (n, t) from some of the inputs X (n, k), each fold by a fit on the others.
+
+    The products of all inputs are summed once; a subset then costs a solve.
+    """
+
+    def __init__(self, X: FloatMatrix, y: FloatMatrix, fold: IndexVector) -> None:
+        spread = X.std(axis=0)
+        scaled = (X - X.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+        self._parts = []
+        self._rows = len(X)
+        for number in np.unique(fold):
+            judge = np.flatnonzero(fold == number)
+            inputs, deviations = scaled[judge], y[judge] - y.mean(axis=0)
+            self._parts.append((judge, inputs, inputs.T @ inputs, inputs.T @ deviations))
+        self._gram = np.sum([gram for _, _, gram, _ in self._parts], axis=0)
+        self._product = np.sum([product for _, _, _, product in self._parts], axis=0)
+        self._center = y.mean(axis=0)
+
+    def predict(self, used: IndexVector) -> FloatMatrix:
+        """Return out-of-fold predictions from the inputs ``used``, shape (n, t)."""
+        predicted = np.empty((self._rows, len(self._center)))
+        block = np.ix_(used, used)
+        for judge, inputs, gram, product in self._parts:
+            fitted = self._gram[block] - gram[block]
+            fitted += RIDGE * (self._rows - len(judge)) * np.eye(len(used))
+            weights = np.linalg.solve(fitted, (self._product - product)[used])
+            predicted[judge] = self._center + inputs[:, used] @ weights
+        return predicted
 
 
 def sums_to(X: FloatMatrix, y: FloatVector) -> Terms | None:
@@ -71,7 +88,7 @@ def sums_to(X: FloatMatrix, y: FloatVector) -> Terms | None:
 
 def _weights(X: FloatMatrix, y: FloatVector, used: list[int]) -> FloatVector:
     with_one = np.column_stack([X[:, used], np.ones(len(X))])
-    weights: FloatVector = np.linalg.lstsq(with_one, y, rcond=None)[0]
+    weights: FloatVector = np.linalg.lstsq(with_one, y, rcond=None)[0].astype(np.float64)
     return weights
 
 

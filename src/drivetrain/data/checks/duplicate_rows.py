@@ -16,6 +16,8 @@ class DuplicateRows:
     def run(self, context: CheckContext) -> list[Finding]:
         """Return one finding, or none."""
         hashes = context.row_hashes
+        if hashes is None:
+            return []
         repeated = len(hashes) - hashes.n_unique()
         if not repeated:
             return []

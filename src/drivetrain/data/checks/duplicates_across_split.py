@@ -17,15 +17,15 @@ class DuplicatesAcrossSplit:
 
     def run(self, context: CheckContext) -> list[Finding]:
         """Return one finding, or none."""
-        if context.holdout is None or not context.holdout.any() or context.holdout.all():
+        hashes = context.row_hashes
+        if hashes is None or context.holdout is None:
             return []
         held = pl.Series("held", context.holdout)
-        hashes = context.row_hashes
         seen = hashes.filter(held).is_in(hashes.filter(~held).unique().implode())
         count = int(seen.sum())
-        share = count / len(seen)
         if not count:
             return []
+        share = count / len(seen)
         return [
             Finding(
                 check="duplicates_across_split",

@@ -12,7 +12,7 @@ from drivetrain.data.signal import explained_share, ranked
 STRETCHES = 20
 FEWEST_ROWS = 200
 SHIFTED = 0.05  # of a column's spread explained by position
-SORTED = 0.8
+SORTED = 0.95
 
 
 class PositionShift:

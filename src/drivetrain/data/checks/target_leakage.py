@@ -10,7 +10,7 @@ from drivetrain.core.arrays import FloatMatrix
 from drivetrain.core.contract import Column
 from drivetrain.core.findings import Finding
 from drivetrain.data.check import CheckContext
-from drivetrain.data.linear import fit_out_of_fold, sums_to
+from drivetrain.data.linear import RidgeOutOfFold, sums_to
 from drivetrain.data.signal import OutOfFold, explained_share, one_to_one_key, ranked, separation
 from drivetrain.data.target import TargetColumn
 
@@ -19,6 +19,7 @@ NEAR_PERFECT_AREA = 0.98
 NEAR_PERFECT_SHARE = 0.95
 STRONG = 0.5  # of the way from chance to perfect, before screening off is asked
 ADDS_NOTHING = 0.03  # of what the column alone reaches
+LARGE_PART, SURELY = 0.3, 50  # of the rows, and rows of a class that chance would bring
 MOST_INPUTS = 600  # of the linear model over all columns
 
 
@@ -34,12 +35,13 @@ class Alone:
 
 
 class TargetLeakage:
-    """Looks for four signs of a leak.
+    """Looks for five signs of a leak.
 
     One to one: the column maps to the target and back (left out of training). Near perfect: the
     column alone decides nearly every row. Screens off: it is strong, and all other columns, good
-    by themselves, add nothing to it, as with the output of another model. Sum: numbers that add up
-    to the target.
+    by themselves, add nothing to it, as with the output of another model. Shuts out: with one
+    value, that a large part of the rows has, a class never comes. Sum: numbers that add up to the
+    target.
     """
 
     needs_target = True
@@ -56,9 +58,11 @@ class TargetLeakage:
         alone = [_alone(context, column, target) for column in columns if column not in same]
         found += [_near_perfect(one) for one in alone if one.near_perfect]
         rest = [one for one in alone if not one.near_perfect]
+        if target.task == "binary":
+            found += _shutting_out(context, rest, target)
         found += _screening(context, rest, target)
         if target.task == "regression":
-            found += _sum(context, [one.column for one in rest], target)
+            found += _sum(context, [one.column for one in alone], target)
         return found
 
 
@@ -102,19 +106,37 @@ def _screening(context: CheckContext, rest: list[Alone], target: TargetColumn) -
     y, fold = context.out_of_fold.y, context.out_of_fold.fold
     if len(rest) < 3 or y.shape[1] * len(rest) > MOST_INPUTS:
         return []
-    suspects = sorted(rest, key=lambda one: -one.reach)[:3]
+    strong = [at for at, one in enumerate(rest) if one.reach >= STRONG]
+    suspects = sorted(strong, key=lambda at: -rest[at].reach)[:3]
+    if not suspects:
+        return []
+    ridge = RidgeOutOfFold(np.hstack([_evidence(one.predicted, target) for one in rest]), y, fold)
+    owner = np.repeat(np.arange(len(rest)), y.shape[1])
+    together = _reach(target, y, ridge.predict(np.arange(len(owner))))
     found = []
-    inputs = {one.column.name: _evidence(one.predicted, target) for one in rest}
-    for one in suspects:
-        others = [inputs[other.column.name] for other in rest if other is not one]
-        by_others = _reach(target, y, fit_out_of_fold(np.hstack(others), y, fold))
-        if one.reach < STRONG or by_others < STRONG * one.reach:
-            continue
-        by_both = _reach(
-            target, y, fit_out_of_fold(np.hstack([*others, inputs[one.column.name]]), y, fold)
-        )
-        if by_both - one.reach <= ADDS_NOTHING * one.reach:
-            found.append(_screens_off(one, by_others, by_both))
+    for at in suspects:
+        by_others = _reach(target, y, ridge.predict(np.flatnonzero(owner != at)))
+        reach = rest[at].reach
+        if by_others >= STRONG * reach and together - reach <= ADDS_NOTHING * reach:
+            found.append(_screens_off(rest[at], by_others, together))
+    return found
+
+
+def _shutting_out(context: CheckContext, rest: list[Alone], target: TargetColumn) -> list[Finding]:
+    """Find values that a class never comes with, though chance would bring it often."""
+    found = []
+    is_second = target.values == 1
+    for one in rest:
+        codes, count = context.codes(one.column)
+        rows = np.bincount(codes, minlength=count)
+        second = np.bincount(codes[is_second], minlength=count)
+        for label, seen in enumerate((rows - second, second)):
+            expected = rows * (seen.sum() / len(codes))
+            is_shut = (seen == 0) & (expected >= SURELY) & (rows >= LARGE_PART * len(codes))
+            if is_shut.any():
+                at = int(np.argmax(is_shut))
+                example = context.columns[one.column.name][int(np.argmax(codes == at))]
+                found.append(_shuts_out(one, target.classes[label], str(example), expected[at]))
     return found
 
 
@@ -172,6 +194,19 @@ def _near_perfect(one: Alone) -> Finding:
         what=f"It decides the target nearly alone ({one.words}).",
         severity="warning",
         evidence={"reach": round(one.reach, 4)},
+        remedy="If it is not known when predicting, drop it: --drop " + one.column.name,
+        columns=(one.column.name,),
+    )
+
+
+def _shuts_out(one: Alone, label: str, example: str, expected: float) -> Finding:
+    return Finding(
+        check="target_leakage",
+        where=f"column '{one.column.name}'",
+        what=f"Class '{label}' never comes with values such as '{example}', where chance would "
+        f"bring it {expected:.0f} times ({one.words}).",
+        severity="warning",
+        evidence={"reach": round(one.reach, 4), "expected": round(float(expected), 1)},
         remedy="If it is not known when predicting, drop it: --drop " + one.column.name,
         columns=(one.column.name,),
     )
