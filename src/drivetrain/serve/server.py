@@ -12,6 +12,7 @@ is in flight is finished, and the process ends with status 0.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -170,6 +171,7 @@ class Server(uvicorn.Server):
             self.should_exit = True
             return
         self.service.swap(served)
+        gc.freeze()  # collections need not look at what stays
         if self.service.is_ready:
             self._announce(url)
 

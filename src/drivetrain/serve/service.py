@@ -150,7 +150,8 @@ class Service:
 
     def _count_breaches(self, admitted: Admitted) -> None:
         with self._lock:
-            self.breaches.update(admitted.breaches)
+            for column_and_breach, cells in admitted.breaches.items():
+                self.breaches[column_and_breach] += cells
 
 
 def _not_ready(state: State) -> ResourceError:

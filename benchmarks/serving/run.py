@@ -1,0 +1,158 @@
+"""Requests per second of `drivetrain serve`, beside a bare ASGI app on the same server.
+
+    python benchmarks/serving/run.py [--bundle PATH] [--seconds 8] [--connections 8]
+
+One row a request, as JSON records, over keep-alive connections. Server on core 0, load on core 1,
+rounds of both in turn, so that a change of the machine's speed meets both. Without ``--bundle``
+it serves 500 random trees of 32 leaves over 6 numbers, 6 categories, a boolean and a time. Needs
+wrk (Debian: apt-get install wrk).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from drivetrain.runtime.model import Model
+from drivetrain.testing.tabular_bundle import tabular_rows, write_tabular_bundle
+
+HERE = Path(__file__).resolve().parent
+SERVE = (
+    "import sys; from drivetrain.lifecycle.serve import serve; "
+    "serve(sys.argv[1], port=int(sys.argv[2]), drain_delay_s=0)"
+)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def pinned_server(command: list[str], port: int) -> Iterator[str]:
+    """Run a server on core 0 until the block ends."""
+    process = subprocess.Popen(["taskset", "-c", "0", sys.executable, *command])
+    try:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/invocations"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def wrk(url: str, body: bytes, *, connections: int, seconds: float) -> dict[str, float]:
+    """Load a URL from core 1 with a closed loop; latencies in ms."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        text = body.decode().replace("\\", "\\\\").replace("'", "\\'")
+        script.write(f"wrk.method='POST'\nwrk.body='{text}'\n")
+        script.write("wrk.headers['Content-Type']='application/json'\n")
+        script.flush()
+        command = [
+            "taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency",
+            "-s", script.name, url,
+        ]  # fmt: skip
+        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in out:
+        raise SystemExit(f"errors from {url}:\n{out}")
+    found = {"requests_per_s": float(re.findall(r"Requests/sec:\s+([\d.]+)", out)[0])}
+    for share in ("50", "99"):
+        value, unit = re.findall(rf"{share}%\s+([\d.]+)(us|ms|s)", out)[0]
+        found[f"p{share}_ms"] = float(value) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[unit]
+    return found
+
+
+def in_process_us(model: Model, row: dict[str, Any]) -> float:
+    """Measure one row through the model without a server, in microseconds (median)."""
+    times = []
+    for _ in range(2000):
+        began = time.perf_counter_ns()
+        model.predict_row(row)
+        times.append((time.perf_counter_ns() - began) / 1000)
+    return statistics.median(times)
+
+
+def measure(bundle: Path, *, connections: int, seconds: float, rounds: int) -> dict[str, Any]:
+    model = Model.load(bundle, threads=1)
+    row = tabular_rows(model.contract, 1)[0]
+    body = msgspec.json.encode({"dataframe_records": [row]})
+    samples: dict[str, list[dict[str, float]]] = {"drivetrain": [], "bare ASGI": []}
+    ports = free_port(), free_port()
+    with (
+        pinned_server(["-c", SERVE, str(bundle), str(ports[0])], ports[0]) as ours,
+        pinned_server([str(HERE / "bare.py"), str(ports[1])], ports[1]) as bare,
+    ):
+        for url in (ours, bare):
+            wrk(url, body, connections=connections, seconds=1)  # warm
+        for _ in range(rounds):
+            for name, url in (("drivetrain", ours), ("bare ASGI", bare)):
+                share = seconds / rounds
+                samples[name].append(wrk(url, body, connections=connections, seconds=int(share)))
+    sides = {
+        name: {key: statistics.median(sample[key] for sample in taken) for key in taken[0]}
+        for name, taken in samples.items()
+    }
+    rate = sides["drivetrain"]["requests_per_s"]
+    return {
+        "sides": sides,
+        "share_of_bare": rate / sides["bare ASGI"]["requests_per_s"],
+        "in_process_row_us": in_process_us(model, row),
+        "cpu": os.cpu_count(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--seconds", type=float, default=9)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    if shutil.which("wrk") is None:
+        raise SystemExit("wrk is not installed: apt-get install wrk")
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = given.bundle or Path(folder) / "random.bundle"
+        if given.bundle is None:
+            write_tabular_bundle(bundle, numbers=6, categories=6, trees=500)
+        found = measure(
+            bundle, connections=given.connections, seconds=given.seconds, rounds=given.rounds
+        )
+    if given.json:
+        print(json.dumps(found))
+        return
+    print(f"{'server':<12} {'requests/s':>11} {'p50 ms':>8} {'p99 ms':>8}")
+    for name, side in found["sides"].items():
+        print(
+            f"{name:<12} {side['requests_per_s']:>11,.0f} {side['p50_ms']:>8.2f} "
+            f"{side['p99_ms']:>8.2f}"
+        )
+    print(f"share of the bare app: {found['share_of_bare']:.0%}")
+    print(f"one row in process:    {found['in_process_row_us']:.0f} µs")
+
+
+if __name__ == "__main__":
+    main()
