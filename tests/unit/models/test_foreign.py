@@ -39,7 +39,9 @@ def test_a_class_that_the_model_has_not_seen_has_probability_0() -> None:
 
 
 def test_a_regressor_s_margin_is_its_value(tmp_path: Any) -> None:
-    model = MLPRegressor(hidden_layer_sizes=(5,), max_iter=30, tol=1.0, random_state=0).fit(X, X[:, 0])
+    model = MLPRegressor(hidden_layer_sizes=(5,), max_iter=30, tol=1.0, random_state=0).fit(
+        X, X[:, 0]
+    )
     blocks = sklearn_blocks(model, features=3, task="regression")
     save_blocks(tmp_path / "blocks.npz", blocks)
     got = _margin(load_blocks(tmp_path / "blocks.npz"))
