@@ -1,0 +1,311 @@
+"""The laws of model families.
+
+Subclass :class:`FamilySuite` and give the fixture ``family``; see :mod:`drivetrain.testing.laws`.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from drivetrain.core.arrays import Features, FloatMatrix, FloatVector
+from drivetrain.core.contract import Task
+from drivetrain.core.errors import SettingError
+from drivetrain.graph.archive import load_blocks, save_blocks
+from drivetrain.graph.block import Block
+from drivetrain.graph.blocks.trees import Trees
+from drivetrain.graph.run import run_blocks
+from drivetrain.models.family import Budget, Family, Fitted, Shape, Space, Validation
+from drivetrain.testing.laws import read_only, require, require_equal
+
+ROWS = 300
+TOLERANCE = 1e-6  # of a margin, relative above 1
+LARGEST = float(np.finfo(np.float32).max)
+_SMALL = (0.0, 1e-45, 1e-35, 1.1e-35, 1e-30, 1e30, LARGEST)
+EDGES = np.array([sign * value for value in _SMALL for sign in (1.0, -1.0)], np.float32)
+MOST_STEPS = 60  # the clock runs out after these, so that a suite takes seconds
+
+
+@dataclass
+class CountedClock:
+    """A clock that runs out after it was asked ``left`` times."""
+
+    left: int = MOST_STEPS
+    asked: int = 0
+
+    def remaining_s(self) -> float:
+        """Return an hour, or 0 when the asking is over."""
+        self.asked += 1
+        return 3600.0 if self.asked <= self.left else 0.0
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to learn from: X (n, k), y (n,)."""
+
+    X: Features
+    y: FloatVector
+
+
+def example_rows(task: Task, encoding: str, *, seed: int = 0, rows: int = ROWS) -> Rows:
+    """Return five features: whole, continuous, tiny, constant and, for trees, with NaN.
+
+    The target can be learnt from the first two.
+    """
+    random = np.random.default_rng(seed)
+    X = np.column_stack(
+        [
+            random.integers(-4, 5, rows),
+            random.normal(size=rows),
+            random.choice([0.0, 1e-36, -1e-36, 1e-34, -1e-34], rows),
+            np.ones(rows),
+            random.normal(size=rows),
+        ]
+    ).astype(np.float32)
+    if encoding == "trees":
+        X[random.random(rows) < 0.3, 4] = np.nan
+    signal = X[:, 0] / 2 + X[:, 1] + 0.3 * random.normal(size=rows)
+    if task == "regression":
+        return Rows(X, signal.astype(np.float64))
+    cuts = [0.0] if task == "binary" else [-1.0, 1.0]
+    return Rows(X, np.digitize(signal, cuts).astype(np.float64))
+
+
+def classes_of(task: Task) -> int:
+    """Return the K of the examples."""
+    return {"binary": 2, "multiclass": 3, "regression": 0}[task]
+
+
+def space_of(family: Family, task: Task) -> Space:
+    """Return the family's space for the examples."""
+    return family.space(task, Shape(ROWS, 5, classes_of(task)))
+
+
+def fit(
+    family: Family,
+    task: Task,
+    *,
+    rows: Rows | None = None,
+    weight: FloatVector | None = None,
+    validated: bool = True,
+    clock: CountedClock | None = None,
+    seed: int = 0,
+    **changed: Any,
+) -> Fitted:
+    """Fit with the first default on the examples, or on the rows given."""
+    space = space_of(family, task)
+    rows = rows or example_rows(task, space.encoding)
+    judge = example_rows(task, space.encoding, seed=1, rows=100)
+    return family.fit(
+        rows.X,
+        rows.y,
+        task=task,
+        classes=classes_of(task),
+        metric="rmse" if task == "regression" else "log_loss",
+        weight=weight,
+        validation=Validation(judge.X, judge.y) if validated else None,
+        parameters={**space.defaults[0], **changed},
+        budget=Budget((clock or CountedClock()).remaining_s),
+        seed=seed,
+    )
+
+
+def margin_of(blocks: tuple[Block, ...], X: Features) -> FloatMatrix:
+    """Return what the graph answers."""
+    return run_blocks(blocks, {}, ["margin"], {"X": X})["margin"]
+
+
+def hard_rows(fitted: Fitted, encoding: str) -> Features:
+    """Return rows on every threshold of the model and one float32 beside it, and edge values."""
+    base = example_rows("regression", encoding, seed=2, rows=40).X
+    rows = [base]
+    for block in fitted.blocks():
+        if isinstance(block, Trees):
+            for number in range(base.shape[1]):
+                on = np.unique(block.threshold[block.feature == number]).astype(np.float32)
+                on = on[np.abs(on) < LARGEST]
+                down, up = (np.nextafter(on, np.float32(way)) for way in (-np.inf, np.inf))
+                values = np.concatenate([on, down, up, EDGES, np.full(1, np.nan, np.float32)])
+                moved = base[np.arange(len(values)) % len(base)].copy()
+                moved[:, number] = values
+                rows.append(moved)
+    if encoding == "linear":
+        rows.append(np.repeat(np.array([[10.0], [-10.0], [0.0]], np.float32), 5, axis=1))
+    return np.concatenate(rows)
+
+
+class FamilySuite:
+    """What every family keeps, for each task it takes."""
+
+    @pytest.fixture
+    def family(self) -> Family:
+        """Return the family under test."""
+        raise NotImplementedError("give the fixture 'family'")
+
+    def test_its_space_is_plain_json_and_says_what_it_tunes(self, family: Family) -> None:
+        for task in family.tasks:
+            space = space_of(family, task)
+            require(len(space.defaults) >= 1, "at least one default")
+            for default in space.defaults:
+                require(json.loads(json.dumps(default)) == default, "defaults are plain JSON")
+            require(space.encoding in ("trees", "linear"), "encoding is trees or linear")
+            for name, found in space.ranges.items():
+                is_numeric = found.low is not None and found.high is not None
+                require(is_numeric != bool(found.choices), f"'{name}': numbers or choices")
+                require(
+                    not is_numeric or float(found.low or 0) < float(found.high or 0),
+                    f"'{name}': low < high",
+                )
+
+    def test_every_default_and_every_end_of_a_range_can_be_fitted(self, family: Family) -> None:
+        task = family.tasks[0]
+        space = space_of(family, task)
+        tried = [*space.defaults]
+        for name, found in space.ranges.items():
+            ends = found.choices or (found.low, found.high)
+            tried += [{name: int(end) if found.integer else end} for end in ends]
+        for parameters in tried:
+            fitted = fit(family, task, clock=CountedClock(5), **parameters)
+            require(np.isfinite(fitted.predict(example_rows(task, space.encoding).X)).all(), "fits")
+
+    def test_the_graph_answers_what_the_library_answers(self, family: Family) -> None:
+        for task in family.tasks:
+            encoding = space_of(family, task).encoding
+            for validated in (True, False):
+                fitted = fit(family, task, validated=validated)
+                X = hard_rows(fitted, encoding)
+                expected, got = fitted.predict(X), margin_of(fitted.blocks(), X)
+                require(expected.dtype == np.float64, "predict is float64")
+                targets = 3 if task == "multiclass" else 1
+                require(expected.shape == got.shape == (len(X), targets), f"{task}: {got.shape}")
+                off = np.abs(got - expected) / np.maximum(1.0, np.abs(expected))
+                require(
+                    off.max() <= TOLERANCE,
+                    f"{task}: off by {off.max()} in {X[off.argmax() // targets]}",
+                )
+
+    def test_it_learns(self, family: Family) -> None:
+        for task in family.tasks:
+            rows = example_rows(task, space_of(family, task).encoding, seed=3)
+            margin = fit(family, task).predict(rows.X)
+            require(_explains(margin, rows.y, task), f"{task}: no better than a constant")
+
+    def test_a_regression_far_from_zero_is_learnt(self, family: Family) -> None:
+        if "regression" not in family.tasks:
+            return
+        encoding = space_of(family, "regression").encoding
+        near = example_rows("regression", encoding)
+        fitted = fit(family, "regression", rows=Rows(near.X, near.y + 1e9), validated=False)
+        margin = fitted.predict(near.X)
+        require(_explains(margin - 1e9, near.y, "regression"), "lost in float32")
+        off = np.abs(margin_of(fitted.blocks(), near.X) - margin).max()
+        require(off <= 1e-5 * max(near.y.std(), 1e9), f"graph off by {off}")
+
+    def test_a_constant_target_is_no_error(self, family: Family) -> None:
+        for task in family.tasks:
+            rows = example_rows(task, space_of(family, task).encoding)
+            fitted = fit(family, task, rows=Rows(rows.X, np.ones(len(rows.y))), validated=False)
+            require(np.isfinite(fitted.predict(rows.X)).all(), f"{task}: finite margins")
+            require(np.isfinite(margin_of(fitted.blocks(), rows.X)).all(), f"{task}: graph")
+
+    def test_a_class_without_rows_keeps_its_column(self, family: Family) -> None:
+        if "multiclass" not in family.tasks:
+            return
+        rows = example_rows("multiclass", space_of(family, "multiclass").encoding)
+        for absent in range(3):
+            kept = rows.y != absent
+            fitted = fit(family, "multiclass", rows=Rows(rows.X[kept], rows.y[kept]))
+            margin = fitted.predict(rows.X)
+            require(margin.shape == (len(rows.X), 3), "a column for each class")
+            answered = margin.argmax(axis=1)
+            require((answered != absent).all(), f"class {absent} is answered without a row of it")
+
+    def test_equal_fits_are_equal(self, family: Family) -> None:
+        for task in family.tasks:
+            X = example_rows(task, space_of(family, task).encoding, seed=2).X
+            first, second = (fit(family, task, seed=4).predict(X) for _ in range(2))
+            require_equal(first, second, f"{task}: the same seed gives the same model")
+
+    def test_weights_are_honoured(self, family: Family) -> None:
+        for task in family.tasks:
+            if task == "multiclass":
+                continue
+            rows = example_rows(task, space_of(family, task).encoding)
+            X = np.concatenate([rows.X, rows.X])
+            y = np.concatenate([np.zeros(ROWS), np.ones(ROWS)])
+            means = []
+            for heavy in (y == 0, y == 1):
+                weight = np.where(heavy, 10.0, 1.0)
+                fitted = fit(family, task, rows=Rows(X, y), weight=weight, validated=False)
+                means.append(float(fitted.predict(rows.X).mean()))
+            require(means[1] - means[0] > 0.3, f"{task}: means {means} for opposite weights")
+
+    def test_no_time_still_gives_a_model_and_little_time_is_kept(self, family: Family) -> None:
+        for task in family.tasks:
+            for left in (0, 3):
+                clock = CountedClock(left)
+                fitted = fit(family, task, clock=clock)
+                X = example_rows(task, space_of(family, task).encoding).X
+                require(np.isfinite(margin_of(fitted.blocks(), X)).all(), f"{task}: a model")
+                require(clock.asked > 0, f"{task}: never asks for the remaining time")
+                require(clock.asked <= left + 2, f"{task}: goes on after the time is out")
+
+    def test_training_changes_nothing_it_is_given(self, family: Family) -> None:
+        for task in family.tasks:
+            rows = example_rows(task, space_of(family, task).encoding)
+            weight = np.ones(ROWS)
+            with read_only(rows.X, rows.y, weight):
+                fit(family, task, rows=rows, weight=weight)
+
+    def test_one_row_is_its_row_in_the_batch(self, family: Family) -> None:
+        for task in family.tasks:
+            fitted = fit(family, task, clock=CountedClock(20))
+            X = hard_rows(fitted, space_of(family, task).encoding)[:40]
+            whole = margin_of(fitted.blocks(), X)
+            for number in range(0, len(X), 5):
+                one = margin_of(fitted.blocks(), X[number : number + 1])
+                require_equal(one[0], whole[number], f"{task}: row {number}")
+
+    def test_no_rows_give_no_rows(self, family: Family) -> None:
+        for task in family.tasks:
+            fitted = fit(family, task, clock=CountedClock(5))
+            none = np.zeros((0, 5), np.float32)
+            targets = 3 if task == "multiclass" else 1
+            require(margin_of(fitted.blocks(), none).shape == (0, targets), f"{task}: 0 rows")
+
+    def test_blocks_survive_the_archive(self, family: Family) -> None:
+        for task in family.tasks:
+            fitted = fit(family, task, clock=CountedClock(20))
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "blocks.npz"
+                save_blocks(path, fitted.blocks())
+                read = load_blocks(path)
+            X = hard_rows(fitted, space_of(family, task).encoding)
+            require_equal(margin_of(read, X), margin_of(fitted.blocks(), X), task)
+
+    def test_what_it_says_of_itself_is_plain_json(self, family: Family) -> None:
+        for task in family.tasks:
+            fitted = fit(family, task, clock=CountedClock(5))
+            require(isinstance(json.dumps(fitted.details), str), "details are plain JSON")
+            require(fitted.link in ("identity", "sigmoid", "softmax"), "a known link")
+
+    def test_an_unknown_parameter_is_refused(self, family: Family) -> None:
+        with pytest.raises(SettingError):
+            fit(family, family.tasks[0], no_such_parameter=1)
+
+
+def _explains(margin: FloatMatrix, y: FloatVector, task: Task) -> bool:
+    """Say whether margins are closer to the target than its best constant."""
+    if task == "regression":
+        return bool(((margin[:, 0] - y) ** 2).mean() < 0.5 * y.var())
+    if task == "binary":
+        order: Callable[[FloatVector], float] = np.median
+        return bool(order(margin[y == 1, 0]) > order(margin[y == 0, 0]))
+    return bool((margin.argmax(axis=1) == y).mean() > 0.6)
