@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drivetrain.core.arrays import Array, FloatMatrix, FloatVector, IndexVector
+from drivetrain.core.arrays import MISSING_TIME, Array, FloatMatrix, FloatVector, IndexVector
 from drivetrain.core.contract import Column
 from drivetrain.stats.metrics import score
 
@@ -27,7 +27,7 @@ def codes_of(values: Array, about: Column) -> tuple[IndexVector, int]:
         return np.zeros(len(values), dtype=np.int64), 1
     numbers = values.astype(np.float64)
     if about.kind == "datetime":
-        numbers[values == np.iinfo(np.int64).min] = np.nan
+        numbers[values == MISSING_TIME] = np.nan
     present = numbers[~np.isnan(numbers)]
     edges = np.unique(present)
     if len(edges) > BINS:
@@ -40,15 +40,18 @@ def one_to_one_key(values: Array) -> bytes:
     """Return what two columns share if and only if they map to each other one to one.
 
     Where nearly every row has a value of its own, any two columns would: then the values
-    themselves must be equal, or for numbers their order.
+    themselves must be equal, or for numbers their order, up or down.
     """
     codes = first_appearance(values)
     if codes.max() + 1 <= 0.5 * len(codes):
         return codes.tobytes()
     if values.dtype == object:
         return "\x1f".join(values.tolist()).encode()
-    _, rank = np.unique(values, return_inverse=True)
-    return b"order" + rank.astype(np.int64).tobytes()
+    missing = values == MISSING_TIME if values.dtype.kind == "i" else np.isnan(values)
+    distinct, rank = np.unique(values[~missing], return_inverse=True)
+    rising, falling = (np.full(len(values), -1, dtype=np.int64) for _ in range(2))
+    rising[~missing], falling[~missing] = rank, len(distinct) - 1 - rank
+    return b"order" + min(rising.tobytes(), falling.tobytes())
 
 
 def first_appearance(values: Array) -> IndexVector:

@@ -8,11 +8,12 @@ from drivetrain.core.arrays import FloatMatrix, IndexVector
 from drivetrain.core.findings import Finding
 from drivetrain.data.check import CheckContext
 from drivetrain.data.signal import explained_share, ranked
+from drivetrain.data.target import TargetColumn
 
 STRETCHES = 20
 FEWEST_ROWS = 200
 SHIFTED = 0.05  # of a column's spread explained by position
-SORTED = 0.95
+SORTED = 0.95  # of a column explained by position, or of the steps that go one way
 
 
 class PositionShift:
@@ -38,7 +39,7 @@ class PositionShift:
                 y = ranked(context.target.values)[:, None]
             explained = _explained(y, stretch)
             if explained >= SHIFTED:
-                found.append(_target(context.target.name, explained))
+                found.append(_target(context.target, explained))
         return found
 
 
@@ -78,12 +79,14 @@ def _columns(shifted: dict[str, float]) -> Finding:
     )
 
 
-def _target(name: str, explained: float) -> Finding:
-    is_sorted = explained >= SORTED
+def _target(target: TargetColumn, explained: float) -> Finding:
+    steps = np.diff(target.values)
+    against = min((steps < 0).mean(), (steps > 0).mean())
+    is_sorted = explained >= 0.5 and against <= 1 - SORTED
     what = "The rows are sorted by the target." if is_sorted else "The target moves with the rows."
     return Finding(
         check="position_shift",
-        where=f"target '{name}'",
+        where=f"target '{target.name}'",
         what=f"{what} Position explains {explained:.0%} of it.",
         severity="warning",
         evidence={"explained": round(explained, 3)},

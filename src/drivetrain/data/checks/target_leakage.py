@@ -53,7 +53,8 @@ class TargetLeakage:
             return []
         kinds = ("number", "boolean", "category", "datetime")
         columns = [column for column in context.about(*kinds) if column.distinct > 1]
-        same = [column for column in columns if _is_target(context, column, target)]
+        key = one_to_one_key(target.values)
+        same = [c for c in columns if one_to_one_key(context.columns[c.name]) == key]
         found = [_one_to_one(column.name, context) for column in same]
         alone = [_alone(context, column, target) for column in columns if column not in same]
         found += [_near_perfect(one) for one in alone if one.near_perfect]
@@ -64,15 +65,6 @@ class TargetLeakage:
         if target.task == "regression":
             found += _sum(context, [one.column for one in alone], target)
         return found
-
-
-def _is_target(context: CheckContext, column: Column, target: TargetColumn) -> bool:
-    values = context.columns[column.name]
-    key = one_to_one_key(target.values)
-    if one_to_one_key(values) == key:
-        return True
-    is_number = values.dtype.kind == "f"
-    return is_number and key.startswith(b"order") and one_to_one_key(-values) == key
 
 
 def _alone(context: CheckContext, column: Column, target: TargetColumn) -> Alone:
