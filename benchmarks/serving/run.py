@@ -45,8 +45,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def pinned_server(command: list[str], port: int) -> Iterator[str]:
-    """Run a server on core 0 until the block ends."""
+def pinned_server(command: list[str], port: int) -> Iterator[tuple[str, int]]:
+    """Run a server on core 0 until the block ends; gives its URL and process id."""
     process = subprocess.Popen(["taskset", "-c", "0", sys.executable, *command])
     try:
         deadline = time.monotonic() + 30
@@ -56,14 +56,22 @@ def pinned_server(command: list[str], port: int) -> Iterator[str]:
                 break
             except ConnectionRefusedError:
                 time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}/invocations"
+        yield f"http://127.0.0.1:{port}/invocations", process.pid
     finally:
         process.terminate()
         process.wait(timeout=30)
 
 
-def wrk(url: str, body: bytes, *, connections: int, seconds: float) -> dict[str, float]:
-    """Load a URL from core 1 with a closed loop; latencies in ms."""
+def cpu_s(process: int) -> float:
+    """Return the CPU time that a process has used, its kernel share too."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wrk(
+    url: str, process: int, body: bytes, *, connections: int, seconds: float
+) -> dict[str, float]:
+    """Load a URL from core 1 with a closed loop; latencies in ms, the server's CPU time in µs."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         text = body.decode().replace("\\", "\\\\").replace("'", "\\'")
         script.write(f"wrk.method='POST'\nwrk.body='{text}'\n")
@@ -73,10 +81,14 @@ def wrk(url: str, body: bytes, *, connections: int, seconds: float) -> dict[str,
             "taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency",
             "-s", script.name, url,
         ]  # fmt: skip
+        used_s = cpu_s(process)
         out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        used_s = cpu_s(process) - used_s
     if "Non-2xx" in out:
         raise SystemExit(f"errors from {url}:\n{out}")
     found = {"requests_per_s": float(re.findall(r"Requests/sec:\s+([\d.]+)", out)[0])}
+    served = int(re.findall(r"(\d+) requests in", out)[0])
+    found["cpu_us"] = used_s / served * 1e6
     for share in ("50", "99"):
         value, unit = re.findall(rf"{share}%\s+([\d.]+)(us|ms|s)", out)[0]
         found[f"p{share}_ms"] = float(value) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[unit]
@@ -103,12 +115,14 @@ def measure(bundle: Path, *, connections: int, seconds: float, rounds: int) -> d
         pinned_server(["-c", SERVE, str(bundle), str(ports[0])], ports[0]) as ours,
         pinned_server([str(HERE / "bare.py"), str(ports[1])], ports[1]) as bare,
     ):
-        for url in (ours, bare):
-            wrk(url, body, connections=connections, seconds=1)  # warm
+        for server in (ours, bare):
+            wrk(*server, body, connections=connections, seconds=1)  # warm
         for _ in range(rounds):
-            for name, url in (("drivetrain", ours), ("bare ASGI", bare)):
+            for name, server in (("drivetrain", ours), ("bare ASGI", bare)):
                 share = seconds / rounds
-                samples[name].append(wrk(url, body, connections=connections, seconds=int(share)))
+                samples[name].append(
+                    wrk(*server, body, connections=connections, seconds=int(share))
+                )
     sides = {
         name: {key: statistics.median(sample[key] for sample in taken) for key in taken[0]}
         for name, taken in samples.items()
@@ -117,6 +131,7 @@ def measure(bundle: Path, *, connections: int, seconds: float, rounds: int) -> d
     return {
         "sides": sides,
         "share_of_bare": rate / sides["bare ASGI"]["requests_per_s"],
+        "share_of_bare_by_cpu": sides["bare ASGI"]["cpu_us"] / sides["drivetrain"]["cpu_us"],
         "in_process_row_us": in_process_us(model, row),
         "cpu": os.cpu_count(),
     }
@@ -144,13 +159,17 @@ def main() -> None:
     if given.json:
         print(json.dumps(found))
         return
-    print(f"{'server':<12} {'requests/s':>11} {'p50 ms':>8} {'p99 ms':>8}")
+    print(f"{'server':<12} {'requests/s':>11} {'p50 ms':>8} {'p99 ms':>8} {'CPU µs/request':>15}")
     for name, side in found["sides"].items():
         print(
             f"{name:<12} {side['requests_per_s']:>11,.0f} {side['p50_ms']:>8.2f} "
-            f"{side['p99_ms']:>8.2f}"
+            f"{side['p99_ms']:>8.2f} {side['cpu_us']:>15.0f}"
         )
-    print(f"share of the bare app: {found['share_of_bare']:.0%}")
+    print(
+        f"share of the bare app: {found['share_of_bare']:.0%}; "
+        f"by CPU time, which other load on the machine disturbs less: "
+        f"{found['share_of_bare_by_cpu']:.0%}"
+    )
     print(f"one row in process:    {found['in_process_row_us']:.0f} µs")
 
 

@@ -113,7 +113,6 @@ answers = SUITE.test_answers_equal_the_model
     ("fault", "law"),
     [
         (LeaksValues, lambda tested: bad_cell(tested, "age", 0)),
-        (LeaksValues, SUITE.test_mutated_requests_are_answered_or_refused),
         (FaultsOnBadInput, lambda tested: bad_cell(tested, "age", 0)),
         (FaultsOnBadInput, SUITE.test_mutated_requests_are_answered_or_refused),
         (SwapsColumns, lambda tested: answers(tested, 3, "probabilities")),
