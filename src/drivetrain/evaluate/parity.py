@@ -211,12 +211,13 @@ class _Proving:
         difference = relative(got, expected, self.scale)
         if np.all(difference <= TOLERANCE):
             return float(difference.max(initial=0.0))
-        per_row = difference.max(axis=1)
-        worst = int(np.argmax(per_row))
-        feature = suspect_feature(blocks, X, np.argsort(-per_row)[: np.sum(per_row > TOLERANCE)])
+        worst, target = np.unravel_index(np.argmax(difference), difference.shape)
+        off = np.where(difference[:, target] > TOLERANCE, got[:, target] - expected[:, target], 0.0)
+        feature = suspect_feature(blocks, X, np.where(np.isfinite(off), off, np.inf))
         column = feature_columns(member, self.columns)[feature]
+        row = self.row_name(int(worst) + shift)
         raise self._differs(
-            f"node '{node}', column '{column}', feature {feature}, {self.row_name(worst + shift)}",
+            f"node '{node}', column '{column}', feature {feature}, {row}",
             f"the library's margin {shown(expected[worst])} within {TOLERANCE:g}",
             shown(got[worst]),
             "DT112",

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from drivetrain.core.arrays import MISSING_TIME, Array, Columns, Features, IndexVector
+from drivetrain.core.arrays import MISSING_TIME, Array, Columns, Features, FloatVector
 from drivetrain.graph.block import Block, Wire
 from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.trees import Trees
 from drivetrain.graph.program import Member, encoder_columns
 from drivetrain.graph.run import open_session, run_blocks
 
-VOTERS = 50  # differing rows that are asked; more of them say the same
+VOTERS = 50  # rows that are asked; more of them say the same
 
 
 def feature_columns(member: Member, columns: Columns) -> list[str]:
@@ -29,23 +29,25 @@ def feature_columns(member: Member, columns: Columns) -> list[str]:
     return names
 
 
-def suspect_feature(blocks: Sequence[Block], X: Features, differing: IndexVector) -> int:
-    """Return the feature that most likely explains why rows differ.
+def suspect_feature(blocks: Sequence[Block], X: Features, difference: FloatVector) -> int:
+    """Return the feature that most likely explains a difference of margins, (m,), over rows.
 
     Trees: the feature that lies nearest to the threshold of a node on the rows' paths, or is NaN
-    there, by vote of the differing rows. Linear: the feature with the largest product. Otherwise
-    the feature furthest from its median.
+    there, by vote of the rows that differ most. Linear: the feature that moves with the
+    difference. Otherwise the feature furthest from its median in the worst row.
     """
-    rows = X[differing[:VOTERS]]
-    block = blocks[0]
+    block, worst = blocks[0], np.argsort(-np.abs(difference))
     if isinstance(block, Trees) and len(block.feature):
-        votes = Counter(_nearest_split(block, row) for row in rows)
-        return votes.most_common(1)[0][0]
+        voters = worst[: min(VOTERS, int(np.count_nonzero(difference)))]
+        return Counter(_nearest_split(block, row) for row in X[voters]).most_common(1)[0][0]
+    wide = X.astype(np.float64)
     with np.errstate(all="ignore"):
         if isinstance(block, Linear):
-            size = np.abs(rows[:1].astype(np.float64) * np.abs(block.weights).max(axis=1))
-        else:
-            size = np.abs(rows[:1].astype(np.float64) - np.nanmedian(X, axis=0))
+            off = np.nan_to_num(difference) - np.nan_to_num(difference).mean()
+            centred = wide - wide.mean(axis=0)
+            size = np.abs(off @ centred) / np.sqrt(np.sum(centred**2, axis=0))
+            return int(np.argmax(np.nan_to_num(size)))
+        size = np.abs(wide[worst[0]] - np.nanmedian(wide, axis=0))
     return int(np.argmax(np.where(np.isnan(size), np.inf, size)))
 
 

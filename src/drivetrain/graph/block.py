@@ -73,6 +73,7 @@ class GraphBuilder:
     _part: str = ""
     _by_content: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
     _by_node: dict[bytes, str] = field(default_factory=dict)
+    _taken: set[Wire] = field(default_factory=set)
     _count: int = 0
 
     def fresh(self, hint: str) -> Wire:
@@ -82,6 +83,13 @@ class GraphBuilder:
             name = f"{hint}#{self._count}"
             if name not in self.reserved:
                 return name
+
+    def _named(self, name: Wire) -> Wire:
+        """Return ``name``, or one like it if it is taken: other nodes do not change it."""
+        if name in self.reserved or name in self._taken:
+            return self.fresh(name)
+        self._taken.add(name)
+        return name
 
     def lower(self, blocks: Iterable[Block], wires: Mapping[Wire, Wire], part: str) -> Names:
         """Lower blocks in order.
@@ -103,7 +111,7 @@ class GraphBuilder:
         names = dict(wires)
         self._part = f"{part}/"
         for block in blocks:
-            written = {wire: self.fresh(self._part + wire) for wire in block.outputs}
+            written = {wire: self._named(self._part + wire) for wire in block.outputs}
             self._reads, self._writes = dict(names), written
             block.lower(self)
             names |= written

@@ -22,6 +22,7 @@ from drivetrain.core.contract import Column, Contract, Target
 from drivetrain.core.errors import DataError, InternalError
 from drivetrain.graph.archive import content
 from drivetrain.graph.block import Block, GraphBuilder, Names, Wire
+from drivetrain.graph.blocks.concat import Concat
 from drivetrain.graph.blocks.foreign import Foreign
 from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.link import LinkBlock, WeightedSum
@@ -104,6 +105,7 @@ class _Assembly:
     graph: GraphBuilder
     columns: Names
     encoders: dict[bytes, Wire] = field(default_factory=dict)
+    matrices: dict[tuple[Wire, ...], Wire] = field(default_factory=dict)
 
 
 def lower(program: Program) -> bytes:
@@ -193,7 +195,7 @@ def merged(folds: Sequence[Sequence[Block]]) -> Trees | Linear | None:
 def _member(assembly: _Assembly, member: Member) -> Places:
     graph = assembly.graph
     features = [_encoder(assembly, blocks) for blocks in member.encoders]
-    matrix = features[0] if len(features) == 1 else graph.node("Concat", features, axis=1)
+    matrix = _matrix(assembly, member.name, tuple(features))
     one = merged(member.folds)
     folds = member.folds if one is None else ((one,),)
     margins = {}
@@ -232,6 +234,14 @@ def _encoder(assembly: _Assembly, blocks: Sequence[Block]) -> Wire:
         names = assembly.graph.lower(blocks, assembly.columns, part)
         assembly.encoders[key] = names[FEATURES]
     return assembly.encoders[key]
+
+
+def _matrix(assembly: _Assembly, part: str, features: tuple[Wire, ...]) -> Wire:
+    if features not in assembly.matrices:
+        wires = {f"f{number}": wire for number, wire in enumerate(features)}
+        names = assembly.graph.lower([Concat(tuple(wires), MATRIX)], wires, part)
+        assembly.matrices[features] = names[MATRIX]
+    return assembly.matrices[features]
 
 
 def encoder_columns(blocks: Sequence[Block]) -> tuple[str, ...]:
