@@ -83,7 +83,11 @@ class Fitted(Protocol):
 
 
 class Family(Protocol):
-    """One file in ``models/families/``, its object called ``family``."""
+    """One file in ``models/families/``, its object called ``family``.
+
+    It may also have ``libraries``, names of the modules that ``fit`` imports: worker processes
+    then import them once, and not for every fit.
+    """
 
     tasks: tuple[Task, ...]
 

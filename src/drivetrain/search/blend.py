@@ -24,6 +24,7 @@ LEAST_WEIGHT = 0.05
 SURE_ENOUGH = 0.8  # share of resamples in which the blend must win
 RESAMPLES = 100
 MOST_ROWS = 50_000  # rows that are enough to choose on
+NEAR_ENOUGH = 0.01  # share of the best single's error that a cheap one may have more
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,12 @@ def choose_blend(
         What the user asked for. A metric of labels is too coarse to climb on, so the selection
         then uses log-loss.
     most_ns
-        What all members together may cost per served row. Where no single trial is that cheap,
-        the best of all is taken alone.
+        What all members together may cost per served row. A single trial that costs more is taken
+        alone, if its error is smaller than that of every cheaper one by more than 1 %.
     """
     climbed = find_metric("log_loss") if metric.needs == "label" else metric
     table = _Table(candidates, y, weight, climbed, seed)
-    singles = table.singles(most_ns)
-    best = singles[0]
+    best = table.best_single(most_ns)
     counts = _climb(table, best, most_ns)
     kept = _without_small(counts)
     mixed = table.mean(kept)
@@ -112,11 +112,18 @@ class _Table:
         scored = as_scored(self._metric, prediction)
         return self._metric.gain(self._metric.function(self._y, scored, self._weight))
 
-    def singles(self, most_ns: float) -> list[int]:
-        """Affordable candidates, the best first; all of them where none is affordable."""
+    def best_single(self, most_ns: float) -> int:
+        """Return the best candidate, or the best affordable one where it is near enough."""
+        gains = [self.gain(prediction) for prediction in self.predictions]
+        best = int(np.argmax(gains))
         affordable = [i for i, cost in enumerate(self.costs) if cost <= most_ns]
-        among = affordable or list(range(len(self.costs)))
-        return sorted(among, key=lambda i: (-self.gain(self.predictions[i]), i))
+        if best in affordable or not affordable:
+            return best
+        cheap = max(affordable, key=lambda i: gains[i])
+        # How far from perfect: 1 is perfect where greater is better, else 0.
+        perfect = 1.0 if self._metric.greater_is_better else 0.0
+        near = (perfect - gains[cheap]) <= (1 + NEAR_ENOUGH) * (perfect - gains[best])
+        return cheap if near else best
 
     def mean(self, counts: dict[int, int]) -> FloatMatrix:
         """Weighted mean of whole predictions, shape (n, t)."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import log2
 
 from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.trees import Trees
 
-# One tree of 32 leaves costs ONNX Runtime about 17 ns a row in batches, on one core of the machine
-# of docs/lab-log.md; the time grows with the depth that a row walks.
-_LEVEL_NS = 3.4
+# In batches, on one core of the machine of docs/lab-log.md, ONNX Runtime needs 17 to 26 ns for a
+# row and a tree of 31 leaves and 37 ns for one of 64: large trees fall out of the nearest cache.
+_LEAF_NS = 0.75
 _MULTIPLY_NS = 0.5
 
 
@@ -25,9 +24,7 @@ def cost_ns(blocks: Iterable[Block]) -> float:
 
 def _cost_of(block: Block) -> float:
     if isinstance(block, Trees):
-        trees = len(block.roots)
-        leaves = len(block.leaf) / max(trees, 1)
-        return trees * _LEVEL_NS * log2(max(leaves, 2.0))
+        return len(block.leaf) * _LEAF_NS
     if isinstance(block, Linear):
         return float(block.weights.size) * _MULTIPLY_NS
     return 0.0

@@ -11,6 +11,7 @@ import os
 import selectors
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,14 +45,28 @@ class Crew(Protocol):
         """Return the jobs that ended, as soon as there is one, or after the timeout."""
         ...
 
+    def began(self, number: int) -> float | None:
+        """Return the monotonic time at which a job was seen to run; None while it waits."""
+        ...
+
     def close(self) -> None:
         """Kill whatever still runs."""
         ...
 
 
-def hire(threads: int) -> Crew:
-    """Start the kind of crew that this system can have."""
-    return Forking(threads) if hasattr(os, "fork") else Spawning(threads)
+def hire(threads: int, *, first: str) -> Crew:
+    """Start the kind of crew that this system can have.
+
+    Parameters
+    ----------
+    first
+        The family that is fitted first: its libraries are imported at once.
+    """
+    if not hasattr(os, "fork"):
+        return Spawning(threads)
+    crew = Forking(threads)
+    crew.load(first)
+    return crew
 
 
 class Forking:
@@ -59,7 +74,7 @@ class Forking:
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
-        self._running: set[int] = set()
+        self._running: dict[int, float | None] = {}
         self._unread = b""
         self._process = self._launch()
 
@@ -79,8 +94,16 @@ class Forking:
             self.close()
             self._process = self._launch()
             self._unread = b""
-        self._running.add(number)
+        self._running[number] = None
         self._tell({"run": number, "job": msgspec.to_builtins(job)})
+
+    def load(self, family: str) -> None:
+        """Import a family's libraries before its first job comes."""
+        self._tell({"load": family})
+
+    def began(self, number: int) -> float | None:
+        """Return when the foreman said that it had forked."""
+        return self._running.get(number)
 
     def kill(self, number: int) -> None:
         """Have the foreman kill a job: only it knows which process numbers are still its own."""
@@ -100,7 +123,8 @@ class Forking:
             ended = [Ended(number, -9) for number in sorted(self._running)]
         else:
             ended = list(self._understand(data))
-        self._running -= {one.number for one in ended}
+        for one in ended:
+            self._running.pop(one.number, None)
         return ended
 
     def close(self) -> None:
@@ -117,6 +141,9 @@ class Forking:
     def _understand(self, data: bytes) -> list[Ended]:
         *lines, self._unread = (self._unread + data).split(b"\n")
         news = [msgspec.json.decode(line) for line in lines]
+        for one in news:
+            if "started" in one:
+                self._running[one["started"]] = time.monotonic()
         return [Ended(one["ended"], one["status"]) for one in news if "ended" in one]
 
     def _tell(self, command: dict[str, Any]) -> None:
@@ -134,12 +161,14 @@ class Spawning:
     def __init__(self, threads: int) -> None:
         self._environment = _environment(threads)
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._began: dict[int, float] = {}
 
     def start(self, number: int, job: FoldJob) -> None:
         """Start an interpreter on a job."""
         trials = Path(job.folder) / "trials"
         description = trials / f"{job.recipe.key}-{job.fold}.json"
         write_file(description, msgspec.json.encode(job))
+        self._began[number] = time.monotonic()
         with description.with_suffix(".log").open("wb") as log:
             self._processes[number] = subprocess.Popen(
                 [sys.executable, "-m", "drivetrain.search.worker", "--job", str(description)],
@@ -148,6 +177,10 @@ class Spawning:
                 stderr=log,
                 env=self._environment,
             )
+
+    def began(self, number: int) -> float | None:
+        """Return when the interpreter was started."""
+        return self._began.get(number)
 
     def kill(self, number: int) -> None:
         """Kill a job's process."""

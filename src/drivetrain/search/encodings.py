@@ -14,6 +14,7 @@ from drivetrain.features.plan import plan
 from drivetrain.search.portfolio import Draft
 from drivetrain.search.recipe import Encoding, Recipe
 from drivetrain.search.study import Study
+from drivetrain.search.variants import Variant, by_values, explain
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Encodings:
         """Complete a draft; its matrix is in the study afterwards."""
         recipe = Recipe(
             encoding=draft.encoding,
-            encoders=self._specs_of(draft.encoding),
+            encoders=self._specs_of(draft.encoding, draft.variant),
             family=draft.family,
             parameters=dict(draft.parameters),
             seed=draft.seed,
@@ -63,13 +64,20 @@ class Encodings:
         """Return the fitted encoders of a Recipe that this run has made."""
         return self._fitted[recipe.matrix]
 
-    def _specs_of(self, encoding: Encoding) -> tuple[EncoderSpec, ...]:
+    def _specs_of(self, encoding: Encoding, variant: Variant) -> tuple[EncoderSpec, ...]:
+        rows = self.rows
+        size = len(rows.target.values)
         if encoding not in self._specs:
-            rows = self.rows
-            size = len(rows.target.values)
             self._specs[encoding], decisions = plan(rows.contract, rows.target, encoding, size)
             self.decisions.extend(decisions)
-        return self._specs[encoding]
+        planned = self._specs[encoding]
+        if variant == "planned":
+            return planned
+        varied = by_values(planned, rows.contract, size)
+        told = explain(rows.contract, size)
+        if varied != planned and told not in self.decisions:
+            self.decisions.append(told)
+        return varied
 
     def _fit(self, recipe: Recipe) -> None:
         rows = self.rows

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from drivetrain.core.arrays import IndexVector
+from drivetrain.core.arrays import Array, IndexVector
 from drivetrain.core.plugins import Plugins
-from drivetrain.evaluate.parity import threshold_rows
+from drivetrain.evaluate.adversarial import threshold_rows
 from drivetrain.models.family import Budget, Family, Fitted, Validation
 from drivetrain.search.recipe import Recipe
 from drivetrain.search.study import FoldReport, Study
@@ -18,6 +19,7 @@ from drivetrain.search.study import FoldReport, Study
 FAMILIES: Plugins[Family] = Plugins("drivetrain.models.families", "family")
 
 
+BASE_ROWS = 64  # from which rows on thresholds are made
 FIT_SHARE = 0.85  # of a job's seconds; predicting and writing take the rest
 
 
@@ -36,6 +38,18 @@ class FoldJob(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.recipe.key}/{self.fold}"
 
 
+def load_family(name: str) -> None:
+    """Import a family and the libraries that its ``fit`` uses, as far as they are there.
+
+    A family names them in ``libraries``; those of one that does not are imported in each fit.
+    """
+    try:
+        for library in getattr(FAMILIES.load(name), "libraries", ()):
+            importlib.import_module(library)
+    except ImportError:  # the fit itself says what is absent
+        return
+
+
 def fit_fold(job: FoldJob) -> None:
     """Fit a fold and leave its folder in the study: nothing is seen of it before it is whole."""
     began = time.monotonic()
@@ -44,8 +58,8 @@ def fit_fold(job: FoldJob) -> None:
     X = study.matrix(job.recipe.matrix)
     judge = study.fold(job.fold).judge
     blocks = fitted.blocks()
-    edges = threshold_rows(blocks, np.asarray(X[:1]))
-    arrays = {
+    edges = threshold_rows(blocks, np.asarray(X[:BASE_ROWS]), seed=job.recipe.seed)
+    arrays: dict[str, Array] = {
         "margin": fitted.predict(np.ascontiguousarray(X[judge])),
         "proof": fitted.predict(np.asarray(study.proof_matrix(job.recipe.matrix))),
         "threshold_rows": edges,

@@ -18,9 +18,11 @@ from drivetrain.core.findings import Decision
 from drivetrain.core.plugins import Plugins
 from drivetrain.models.family import Family, Shape
 from drivetrain.search.recipe import Encoding
+from drivetrain.search.variants import Variant
 
 # By accuracy per second of fitting, on the sets of benchmarks/accuracy.
-_ORDER = ("lightgbm", "catboost", "linear", "xgboost")
+_ORDER = ("lightgbm", "linear", "catboost", "xgboost")
+FIRST = _ORDER[0]
 
 SMALL_CELLS = 2_000_000  # rows x columns from which a first model on a sample comes first
 SAMPLE_ROWS = 20_000
@@ -35,6 +37,7 @@ class Draft:
     parameters: Mapping[str, Any]
     seed: int
     sample: int | None = None
+    variant: Variant = "planned"
 
 
 @dataclass(frozen=True)
@@ -98,15 +101,21 @@ def plan_portfolio(
             spaces.append((name, family.space(task, shape)))
     rounds = max((len(space.defaults) for _, space in spaces), default=0)
     drafts = [
-        Draft(name, space.encoding, space.defaults[turn], seed)
+        Draft(name, space.encoding, space.defaults[turn], seed, variant=variant)
         for turn in range(rounds)
         for name, space in spaces
         if turn < len(space.defaults)
+        for variant in _variants(name, space.encoding)
     ]
     if drafts and shape.rows > SAMPLE_ROWS and shape.rows * shape.features > SMALL_CELLS:
         first = drafts[0]
         drafts.insert(0, Draft(first.family, first.encoding, first.parameters, seed, SAMPLE_ROWS))
     return tuple(drafts), tuple(decisions)
+
+
+def _variants(family: str, encoding: Encoding) -> tuple[Variant, ...]:
+    """The first family of trees is tried on both encodings: two that differ also blend well."""
+    return ("planned", "values") if encoding == "trees" and family == FIRST else ("planned",)
 
 
 def _rank(name: str) -> tuple[int, str]:

@@ -7,6 +7,7 @@ beside it are kept.
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from drivetrain.search.worker import GRACE_S, log_path
 from drivetrain.stats.metrics import find_metric
 
 LEAST_FIT_S = 0.3  # a fold that has less is not begun
+_LOOK_S = 0.1  # how often the clock is looked at
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class _Search:
     errors: list[str] = field(default_factory=list)
     pace_s: dict[str, float] = field(default_factory=dict)  # wall seconds of a family's last trial
     _current: _Open | None = None
-    _running: dict[int, tuple[_Open, FoldJob, float]] = field(default_factory=dict)
+    _running: dict[int, tuple[_Open, FoldJob]] = field(default_factory=dict)
     _count: int = 0
 
     def left_s(self) -> float:
@@ -75,10 +77,10 @@ class _Search:
 
     def work(self) -> None:
         """Fit until the drafts or the time are used up."""
-        while self._fill():
-            soonest = min(deadline for _, _, deadline in self._running.values())
-            self._close(self.staff.crew.wait(max(0.05, soonest - time.monotonic())))
+        while self._fill() and self.left_s() > -GRACE_S:
+            self._close(self.staff.crew.wait(_LOOK_S))
             self._kill_late()
+        self._close([Ended(number, -signal.SIGKILL) for number in self._running])
 
     def _fill(self) -> bool:
         while len(self._running) < self.staff.workers:
@@ -95,6 +97,7 @@ class _Search:
         trial = self._current
         seconds = min(trial.allowance_s, self.left_s() - GRACE_S)
         if seconds < LEAST_FIT_S:
+            trial.error = f"{_STOPPED}: no time was left for its other folds"
             self._note_clock("stop", trial.recipe.key, "No time is left for its other folds.")
             trial.waiting.clear()
             self._finish_if_over(trial)
@@ -141,13 +144,12 @@ class _Search:
     def _start(self, trial: _Open, job: FoldJob) -> None:
         self._count += 1
         trial.running += 1
-        deadline = time.monotonic() + job.seconds + GRACE_S
-        self._running[self._count] = (trial, job, deadline)
+        self._running[self._count] = (trial, job)
         self.staff.crew.start(self._count, job)
 
     def _close(self, ended: Sequence[Ended]) -> None:
         for one in ended:
-            trial, job, _ = self._running.pop(one.number)
+            trial, job = self._running.pop(one.number)
             trial.running -= 1
             if one.status != 0:
                 trial.error = _reason(one.status, job)
@@ -155,8 +157,9 @@ class _Search:
             self._finish_if_over(trial)
 
     def _kill_late(self) -> None:
-        for number, (_, _, deadline) in self._running.items():
-            if time.monotonic() >= deadline:
+        for number, (_, job) in self._running.items():
+            began = self.staff.crew.began(number)
+            if began is not None and time.monotonic() > began + job.seconds + GRACE_S:
                 self.staff.crew.kill(number)
 
     def _finish_if_over(self, trial: _Open) -> None:

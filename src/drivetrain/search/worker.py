@@ -1,9 +1,9 @@
 """The worker side of the search: a process that imports the learning libraries once and forks.
 
 ``python -m drivetrain.search.worker`` reads one command a line from standard input,
-``{"run": id, "job": {...}}`` or ``{"kill": id}``, and answers on standard output with
-``{"ready": pid}``, ``{"started": id, "pid": pid}`` and ``{"ended": id, "status": s}``, where s is
-an exit status or minus a signal. It never runs a parallel region or trains anything itself, so a
+``{"load": family}``, ``{"run": id, "job": {...}}`` or ``{"kill": id}``, and answers on standard
+output with ``{"started": id, "pid": pid}`` and ``{"ended": id, "status": s}``, where s is an exit
+status or minus a signal. It never runs a parallel region or trains anything itself, so a
 fork of it is safe, and costs milliseconds where an import would cost seconds. A child fits one
 fold and exits; it dies by its own alarm at its wall-clock limit, and with its parent. When
 standard input ends, because the run has ended or was killed, everything ends.
@@ -25,7 +25,7 @@ from typing import Any
 
 import msgspec
 
-from drivetrain.search.fit import FAMILIES, FoldJob, fit_fold
+from drivetrain.search.fit import FoldJob, fit_fold, load_family
 
 GRACE_S = 1.0  # between the time a fit is told to end and the time it is killed
 _LOOK_S = 0.5  # how often the death of the parent is looked for, should the pipe outlive it
@@ -46,7 +46,6 @@ class Foreman:
 
     def work(self) -> None:
         """Obey until standard input ends or the parent dies."""
-        self._say(ready=os.getpid())
         while os.getppid() == self._parent:
             readable, _, _ = select.select([0, self._woken], [], [], _LOOK_S)
             if self._woken in readable:
@@ -70,7 +69,11 @@ class Foreman:
                 if number == command["kill"]:
                     os.kill(pid, signal.SIGKILL)
             return
+        if "load" in command:
+            load_family(command["load"])
+            return
         job = msgspec.convert(command["job"], FoldJob)
+        load_family(job.recipe.family)  # at the first job only; its children find it loaded
         foreman = os.getpid()
         pid = os.fork()
         if pid == 0:
@@ -143,7 +146,6 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--job"]:
         return run(msgspec.json.decode(Path(arguments[1]).read_bytes(), type=FoldJob))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's business
-    FAMILIES.load_all()
     Foreman().work()
     return 0
 

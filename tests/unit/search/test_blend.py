@@ -47,13 +47,21 @@ def test_members_together_stay_under_the_cost(y: np.ndarray) -> None:
     assert len(blend.weights) == 2
 
 
-def test_a_cheap_trial_goes_before_a_better_one_that_is_too_dear(y: np.ndarray) -> None:
-    dear, cheap = Candidate("dear", noisy(y, 0.1, 1), 99.0), Candidate("cheap", noisy(y, 1, 2), 1.0)
-    metric = find_metric("rmse")
-    assert choose_blend([dear, cheap], y, None, metric, most_ns=9.0, seed=0).weights == {
-        "cheap": 1.0
-    }
-    assert choose_blend([dear], y, None, metric, most_ns=9.0, seed=0).weights == {"dear": 1.0}
+@pytest.mark.parametrize(("noise", "taken"), [(1.005, "cheap"), (1.1, "dear")])
+def test_a_trial_that_is_too_dear_must_be_better_than_every_cheap_one_by_one_percent(
+    y: np.ndarray, noise: float, taken: str
+) -> None:
+    error = np.random.default_rng(5).standard_normal((len(y), 1))
+    dear = Candidate("dear", y[:, None] + error, 99.0)
+    cheap = Candidate("cheap", y[:, None] + noise * error, 1.0)
+    blend = choose_blend([dear, cheap], y, None, find_metric("rmse"), most_ns=9.0, seed=0)
+    assert blend.weights == {taken: 1.0}
+
+
+def test_where_every_trial_is_too_dear_the_best_is_taken(y: np.ndarray) -> None:
+    candidates = [Candidate(str(i), noisy(y, 1.0 - i / 4, i), 99.0) for i in range(3)]
+    blend = choose_blend(candidates, y, None, find_metric("rmse"), most_ns=9.0, seed=0)
+    assert blend.weights == {"2": 1.0}
 
 
 def test_label_metrics_select_on_log_loss_and_score_on_labels() -> None:

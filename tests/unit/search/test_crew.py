@@ -106,7 +106,6 @@ from drivetrain.search.fit import FoldJob
 
 crew = Forking(threads=1)
 crew.start(1, msgspec.json.decode(sys.argv[1].encode(), type=FoldJob))
-crew._process.stdout.readline()  # ready
 print(crew._process.stdout.readline().decode(), flush=True)  # started
 select_forever = sys.stdin.read()
 """

@@ -52,9 +52,16 @@ def drafts(rows: int, features: int = 10) -> list[tuple[str, Any, Any]]:
 def test_the_best_of_each_family_goes_before_the_second_best_of_any() -> None:
     assert drafts(1000) == [
         ("lightgbm", {"leaves": 31}, None),
+        ("lightgbm", {"leaves": 31}, None),
         ("linear", {"c": 1}, None),
         ("lightgbm", {"leaves": 8}, None),
+        ("lightgbm", {"leaves": 8}, None),
     ]
+
+
+def test_the_first_family_is_tried_on_both_encodings() -> None:
+    planned, _ = plan_portfolio(FOLDER, "binary", Shape(1000, 10, 2), seed=0)  # type: ignore[arg-type]
+    assert [one.variant for one in planned] == ["planned", "values", "planned", "planned", "values"]
 
 
 def test_a_large_table_begins_with_a_model_of_a_sample() -> None:

@@ -14,53 +14,54 @@ from drivetrain.search.journal import TrialStatus
 class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of ``drivetrain train``; they are stored in the bundle as they were used."""
 
-    target: Annotated[str, msgspec.Meta(description="column to predict")]
+    target: Annotated[str, msgspec.Meta(description="Column to predict.")]
     task: Annotated[
-        Task | None,
-        msgspec.Meta(description="kind of prediction; by default the target's values decide"),
+        Task | None, msgspec.Meta(description="Task, where the target's values mislead.")
     ] = None
     metric: Annotated[
         str | None,
-        msgspec.Meta(
-            description="what to optimise: auc, log_loss, rmse, …; by default the task's usual one"
-        ),
+        msgspec.Meta(description="What to optimise, such as auc; by default the task's usual one."),
     ] = None
     time_limit: Annotated[
-        float, msgspec.Meta(description="seconds that the whole run may take")
+        float, msgspec.Meta(description="Seconds that the whole run may take.")
     ] = 120.0
-    out: Annotated[str | None, msgspec.Meta(description="folder of the bundle to write")] = None
-    seed: Annotated[int, msgspec.Meta(description="seed of every random choice", ge=0)] = 0
+    out: Annotated[str | None, msgspec.Meta(description="Folder of the bundle to write.")] = None
+    seed: Annotated[int, msgspec.Meta(description="Seed of every random choice.", ge=0)] = 0
     keep: Annotated[
-        tuple[str, ...], msgspec.Meta(description="columns to use whatever the checks say")
+        tuple[str, ...], msgspec.Meta(description="Columns to stay inputs whatever is found.")
     ] = ()
-    drop: Annotated[tuple[str, ...], msgspec.Meta(description="columns to leave out")] = ()
+    drop: Annotated[tuple[str, ...], msgspec.Meta(description="Columns that are no inputs.")] = ()
+    missing_values: Annotated[
+        tuple[str, ...], msgspec.Meta(description="Texts that mean missing, beside the usual ones.")
+    ] = ()
     group: Annotated[
         str | None,
-        msgspec.Meta(
-            description="column whose equal values are never split between fitting and judging"
-        ),
+        msgspec.Meta(description="Column whose equal values stay on one side of every split."),
     ] = None
     time: Annotated[
-        str | None, msgspec.Meta(description="column of time: judge only on what is later")
+        str | None, msgspec.Meta(description="Column of time: judge only on what is later.")
     ] = None
-    weight: Annotated[str | None, msgspec.Meta(description="column of row weights")] = None
+    weight: Annotated[str | None, msgspec.Meta(description="Column of row weights.")] = None
     holdout: Annotated[
-        float | None,
-        msgspec.Meta(description="share of rows kept for the final evaluation", gt=0, lt=1),
+        Annotated[float, msgspec.Meta(gt=0, lt=1)] | None,
+        msgspec.Meta(description="Share of rows kept for the final evaluation."),
     ] = None
-    folds: Annotated[int | None, msgspec.Meta(description="folds of the search", ge=2, le=20)] = (
-        None
-    )
+    folds: Annotated[
+        Annotated[int, msgspec.Meta(ge=2, le=20)] | None,
+        msgspec.Meta(description="Folds of the search."),
+    ] = None
     strict: Annotated[
-        bool, msgspec.Meta(description="end with an error if a check finds an error")
+        bool, msgspec.Meta(description="Refuse, with exit status 1, if a finding is an error.")
     ] = False
     overwrite: Annotated[
-        bool, msgspec.Meta(description="replace a bundle that is already there")
+        bool, msgspec.Meta(description="Replace a bundle that is already there.")
     ] = False
-    name: Annotated[str | None, msgspec.Meta(description="name of the model")] = None
+    name: Annotated[
+        str | None, msgspec.Meta(description="Name of the model; by default the target's.")
+    ] = None
     workers: Annotated[
-        int | None,
-        msgspec.Meta(description="models fitted at once; by default one for each core", ge=1),
+        Annotated[int, msgspec.Meta(ge=1)] | None,
+        msgspec.Meta(description="Models fitted at once; by default one for each core."),
     ] = None
 
 

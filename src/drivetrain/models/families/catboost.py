@@ -63,6 +63,7 @@ class CatBoost:
     """Fits CatBoost on float32 features; NaN is smaller than every number."""
 
     tasks: tuple[Task, ...] = ("binary", "multiclass", "regression")
+    libraries = ("catboost",)
 
     def space(self, task: Task, shape: Shape) -> Space:
         """Return CatBoost's own default with a rate for small budgets, and TabArena's ranges."""

@@ -49,6 +49,7 @@ class ExtraTrees:
     """Fits scikit-learn's extra trees on float32 features; NaN goes where it was best to go."""
 
     tasks: tuple[Task, ...] = ("binary", "multiclass", "regression")
+    libraries = ("sklearn.ensemble",)
 
     def space(self, task: Task, shape: Shape) -> Space:
         """Return one default, its leaves the larger the more rows there are."""

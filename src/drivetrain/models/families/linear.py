@@ -79,6 +79,7 @@ class LinearFamily:
     """Logistic or ridge regression on centred, scaled and filled features."""
 
     tasks: tuple[Task, ...] = ("binary", "multiclass", "regression")
+    libraries = ("sklearn.linear_model",)
 
     def space(self, task: Task, shape: Shape) -> Space:
         return Space(

@@ -49,6 +49,7 @@ class XGBoost:
     """Fits XGBoost on float32 features; NaN is a value of its own."""
 
     tasks: tuple[Task, ...] = ("binary", "multiclass", "regression")
+    libraries = ("xgboost",)
 
     def space(self, task: Task, shape: Shape) -> Space:
         """Return the tuned defaults of pytabkit (NeurIPS 2024) and TabArena's ranges."""

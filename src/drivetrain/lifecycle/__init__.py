@@ -1,0 +1,1 @@
+"""The verbs: what the Python API and the CLI call, one file each."""

@@ -1,0 +1,177 @@
+"""Train: from a table and a target to a bundle, under one hard time limit.
+
+``rows`` reads, checks and splits; ``model`` searches and blends; ``prove`` compares graph and
+libraries; ``ship`` evaluates through the graph, measures and writes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from drivetrain.core.contract import Task
+from drivetrain.core.progress import Listener, Reporter, silent
+from drivetrain.core.settings import build
+from drivetrain.graph.program import lower
+from drivetrain.lifecycle.training.model import FittedModel, find_task_metric, fit_model, header_of
+from drivetrain.lifecycle.training.places import Places, choose_places, clearing
+from drivetrain.lifecycle.training.prove import choose_proof_rows, prove_model
+from drivetrain.lifecycle.training.rows import make_rows
+from drivetrain.lifecycle.training.settings import (
+    LatencyResult,
+    ParityResult,
+    TrainResult,
+    TrainSettings,
+    TrialRow,
+)
+from drivetrain.lifecycle.training.ship import Shipped, ship
+from drivetrain.runtime.model import Model
+from drivetrain.search.budget import Budget
+from drivetrain.search.crew import hire
+from drivetrain.search.journal import open_run
+from drivetrain.search.portfolio import FIRST
+from drivetrain.search.run import Staff
+
+__all__ = ["LatencyResult", "ParityResult", "TrainResult", "TrainSettings", "TrialRow", "train",
+           "train_model"]  # fmt: skip
+
+
+def train(
+    data: Any,
+    target: str,
+    *,
+    task: Task | None = None,
+    metric: str | None = None,
+    time_limit: float = 120.0,
+    out: str | Path | None = None,
+    seed: int = 0,
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    missing_values: Sequence[str] = (),
+    group: str | None = None,
+    time: str | None = None,
+    weight: str | None = None,
+    holdout: float | None = None,
+    folds: int | None = None,
+    strict: bool = False,
+    overwrite: bool = False,
+    name: str | None = None,
+    workers: int | None = None,
+    progress: Listener = silent,
+) -> TrainResult:
+    """Train, prove, evaluate and write a bundle.
+
+    Parameters
+    ----------
+    data
+        Path of a table, or a Polars, pandas or Arrow frame.
+    out
+        Folder of the bundle; None for a temporary one. A run that was killed is gone on with when
+        it is started again with the same data and settings.
+    progress
+        Hears what is being done.
+
+    All other parameters are those of :class:`TrainSettings`.
+
+    Raises
+    ------
+    DataError
+        If the data or the target cannot be used.
+    SettingError
+        If a setting is wrong, or the time limit too short for anything.
+    ParityError
+        If the graph and the fitted models differ: nothing is written then.
+    """
+    values = {
+        "target": target, "task": task, "metric": metric, "time_limit": time_limit,
+        "out": None if out is None else str(out), "seed": seed, "keep": tuple(keep),
+        "drop": tuple(drop), "missing_values": tuple(missing_values), "group": group, "time": time,
+        "weight": weight, "holdout": holdout, "folds": folds, "strict": strict,
+        "overwrite": overwrite, "name": name, "workers": workers,
+    }  # fmt: skip
+    return run(data, build(TrainSettings, values, source="train()"), Reporter(progress))
+
+
+def train_model(data: Any, target: str, **settings: Any) -> Model:
+    """Train as :func:`train` does, and return the bundle loaded.
+
+    Examples
+    --------
+    ::
+
+        model = train_model("income.csv", target="income", time_limit=60)
+        model.predict_proba({"age": 39, "education": "Bachelors"})
+    """
+    return Model.load(train(data, target, **settings).bundle)
+
+
+def run(data: Any, settings: TrainSettings, reporter: Reporter) -> TrainResult:
+    """Train under settings that are already checked; see :func:`train`."""
+    budget = Budget.start(settings.time_limit)
+    places = choose_places(settings.out, overwrite=settings.overwrite)
+    workers = settings.workers or _cores()
+    # The crew imports the learning libraries while this process reads the table.
+    with closing(hire(threads=1, first=FIRST)) as crew:
+        return _run(data, settings, places, budget, Staff(crew, workers), reporter)
+
+
+def _run(
+    data: Any,
+    settings: TrainSettings,
+    places: Places,
+    budget: Budget,
+    staff: Staff,
+    reporter: Reporter,
+) -> TrainResult:
+    rows = make_rows(data, settings, reporter)
+    metric, why = find_task_metric(rows, settings.metric)
+    rows = replace(rows, decisions=(*rows.decisions, why))
+    header = header_of(rows, settings, metric)
+    proof = choose_proof_rows(rows, settings.seed)
+    with open_run(places.run, header) as journal, clearing(places.run):
+        fitted = fit_model(
+            rows, proof.together(), metric, settings,
+            journal=journal, budget=budget, staff=staff, reporter=reporter,
+        )  # fmt: skip
+        staff.crew.close()
+        reporter.say("prove", f"comparing graph and libraries on {rows.holdout.rows:,} rows")
+        graph = lower(fitted.program)
+        checked = prove_model(rows, fitted, graph, proof)
+        shipped = ship(rows, fitted, graph, checked, settings, places, reporter)
+    return _result(shipped, fitted, places, budget)
+
+
+def _result(shipped: Shipped, fitted: FittedModel, places: Places, budget: Budget) -> TrainResult:
+    manifest, score = shipped.manifest, shipped.scorecard.score
+    proof = manifest.proof
+    return TrainResult(
+        bundle=str(places.bundle),
+        task=shipped.scorecard.task,
+        metric=manifest.metric,
+        score=score.score,
+        score_low=score.low,
+        score_high=score.high,
+        elapsed_s=budget.elapsed_s,
+        trials=sum(row.status != "failed" for row in fitted.leaderboard),
+        parity=ParityResult(
+            rows=proof.rows + proof.adversarial_rows,
+            max_abs_diff=proof.max_abs_diff,
+            label_flips=proof.label_flips,
+        ),
+        latency=shipped.latency,
+        size_bytes=shipped.size_bytes,
+        leaderboard=fitted.leaderboard,
+        findings=manifest.findings,
+        decisions=manifest.decisions,
+    )
+
+
+def _cores() -> int:
+    """Return the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,247 @@
+"""The second stage of ``train``: from rows to a Program, through the search and the blend."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import msgspec
+import numpy as np
+
+from drivetrain.core.arrays import Array, Columns, Features, FloatMatrix
+from drivetrain.core.findings import Decision
+from drivetrain.core.progress import Reporter
+from drivetrain.features.encoder import Target
+from drivetrain.graph.block import Block
+from drivetrain.graph.program import Member, Program
+from drivetrain.lifecycle.training.rows import Rows
+from drivetrain.lifecycle.training.settings import TrainSettings, TrialRow
+from drivetrain.models.family import Shape
+from drivetrain.search.blend import Blend, Candidate, choose_blend
+from drivetrain.search.budget import Budget
+from drivetrain.search.encodings import Encodings, TrainingRows
+from drivetrain.search.fit import FAMILIES
+from drivetrain.search.journal import Header, Journal
+from drivetrain.search.portfolio import plan_portfolio
+from drivetrain.search.run import Staff, search
+from drivetrain.search.study import Problem, Study
+from drivetrain.search.threshold import choose_threshold
+from drivetrain.search.trial import Trial, from_margin
+from drivetrain.stats.metrics import Metric, default_metric, find_metric
+
+# One row in a batch may cost this much in models, on one core. With encoders and the reading of
+# cells it keeps two cores above 100,000 rows a second.
+MOST_NS = 15_000.0
+_PACKAGES = ("drivetrain", "numpy", "onnxruntime", "onnx", "lightgbm", "scikit-learn", "polars",
+             "xgboost", "catboost")  # fmt: skip
+# What may change between two runs that go on with each other's trials.
+_NOT_OF_THE_TRIALS = {"time_limit": 0.0, "out": None, "overwrite": False, "name": None,
+                      "workers": None, "strict": False}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A trial in the blend, its fitted encoders, and their features of the proof's rows."""
+
+    trial: Trial
+    encoders: tuple[tuple[Block, ...], ...]
+    proof_matrix: Features
+    weight: float
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """What the search chose.
+
+    ``linear`` is what the linear trial predicts on the holdout, a baseline for the Scorecard.
+    """
+
+    program: Program
+    members: tuple[Chosen, ...]
+    metric: Metric
+    linear: Array | None
+    leaderboard: tuple[TrialRow, ...]
+    decisions: tuple[Decision, ...]
+
+
+def find_task_metric(rows: Rows, asked: str | None) -> tuple[Metric, Decision]:
+    """Return the metric asked for, or the task's usual one, and why."""
+    task = rows.target.task
+    if asked is not None:
+        metric = find_metric(asked, task)
+        return metric, Decision(subject="metric", choice=metric.name, reason="It was asked for.")
+    metric = find_metric(default_metric(task))
+    reason = f"The usual one for a {task} task. {metric.about}"
+    return metric, Decision(subject="metric", choice=metric.name, reason=reason)
+
+
+def header_of(rows: Rows, settings: TrainSettings, metric: Metric) -> Header:
+    """Say what the trials of a run are a function of."""
+    plain = msgspec.to_builtins(msgspec.structs.replace(settings, **_NOT_OF_THE_TRIALS))
+    return Header(
+        settings={**plain, "metric": metric.name}, data=rows.fingerprint, packages=packages()
+    )
+
+
+def packages() -> dict[str, str]:
+    """Return the versions of the libraries that the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def fit_model(
+    rows: Rows,
+    proof: Columns,
+    metric: Metric,
+    settings: TrainSettings,
+    *,
+    journal: Journal,
+    budget: Budget,
+    staff: Staff,
+    reporter: Reporter,
+) -> FittedModel:
+    """Search, blend, and choose the threshold.
+
+    Parameters
+    ----------
+    proof
+        Typed columns of the rows that parity compares: the holdout first, then others.
+    """
+    target = rows.target
+    training = rows.training
+    problem = Problem(
+        task=target.task,
+        classes=len(target.classes),
+        metric=metric.name,
+        folds=min(rows.fold_plan.fitted, len(rows.folds.for_models())),
+    )
+    study = Study.create(journal.path.parent, problem, training.y, training.weight, rows.folds)
+    shape = Shape(training.rows, len(rows.contract.columns), len(target.classes))
+    drafts, absent = plan_portfolio(FAMILIES, target.task, shape, seed=settings.seed)
+    encodings = Encodings(
+        study=study,
+        rows=TrainingRows(
+            contract=rows.contract,
+            columns=training.columns,
+            target=Target(training.y, target.task, len(target.classes)),
+            weight=training.weight,
+            folds=rows.folds,
+        ),
+        proof=proof,
+        seed=settings.seed,
+    )
+    trials = search(
+        study, encodings, drafts, journal=journal, budget=budget, staff=staff, reporter=reporter
+    )
+    reporter.say("search", f"blending {len(trials)} trials")
+    candidates = comparable(trials)
+    blend, threshold, why = _blend(candidates, training.y, training.weight, metric, settings.seed)
+    members = tuple(
+        Chosen(
+            trial=trial,
+            encoders=tuple(e.blocks for e in encodings.features(trial.recipe).encoders),
+            proof_matrix=np.asarray(study.proof_matrix(trial.recipe.matrix)),
+            weight=blend.weights[trial.key],
+        )
+        for trial in candidates
+        if trial.key in blend.weights
+    )
+    return FittedModel(
+        program=_program(rows, members, threshold),
+        members=members,
+        metric=metric,
+        linear=_linear_baseline(trials, rows.holdout.rows),
+        leaderboard=_leaderboard(journal, trials, blend, metric),
+        decisions=(*absent, *encodings.decisions, *why),
+    )
+
+
+def comparable(trials: tuple[Trial, ...]) -> tuple[Trial, ...]:
+    """Return the trials that are judged on the same rows: those with the most folds finished."""
+    most = max(len(trial.folds) for trial in trials)
+    numbers = next(
+        [fold.number for fold in trial.folds] for trial in trials if len(trial.folds) == most
+    )
+    return tuple(t for t in trials if [fold.number for fold in t.folds] == numbers)
+
+
+def _blend(
+    trials: tuple[Trial, ...],
+    y: Array,
+    weight: Array | None,
+    metric: Metric,
+    seed: int,
+) -> tuple[Blend, float, tuple[Decision, ...]]:
+    judged = trials[0].judged()
+    truth = y[judged]
+    some = None if weight is None else weight[judged]
+    candidates = [Candidate(t.key, t.prediction[judged], t.cost_ns) for t in trials]
+    blend = choose_blend(candidates, truth, some, metric, most_ns=MOST_NS, seed=seed)
+    if metric.needs == "value" or trials[0].prediction.shape[1] != 1:
+        return blend, 0.5, (blend.decision,)
+    parts = [
+        c.prediction[:, 0] * blend.weights[c.key] for c in candidates if c.key in blend.weights
+    ]
+    threshold, why = choose_threshold(np.sum(parts, axis=0), truth, some, metric, seed)
+    return blend, threshold, (blend.decision, why)
+
+
+def _program(rows: Rows, members: tuple[Chosen, ...], threshold: float) -> Program:
+    return Program(
+        contract=rows.contract,
+        members=tuple(
+            Member(
+                name=member.trial.key,
+                encoders=member.encoders,
+                folds=tuple(fold.blocks for fold in member.trial.folds),
+                link=member.trial.link,
+                weight=member.weight,
+            )
+            for member in members
+        ),
+        threshold=threshold,
+    )
+
+
+def _linear_baseline(trials: tuple[Trial, ...], rows: int) -> Array | None:
+    """Return the linear trial's predictions of the first proof rows, which are the holdout."""
+    for trial in trials:
+        if trial.recipe.family == "linear":
+            margins = [np.asarray(fold.proof_margin()[:rows]) for fold in trial.folds]
+            if len(margins[0]) < rows:
+                return None  # a holdout larger than what is proved
+            prediction: FloatMatrix = from_margin(np.mean(margins, axis=0), trial.link)
+            if trial.link == "sigmoid":
+                return np.hstack([1.0 - prediction, prediction])
+            return prediction if prediction.shape[1] > 1 else prediction[:, 0]
+    return None
+
+
+def _leaderboard(
+    journal: Journal, trials: tuple[Trial, ...], blend: Blend, metric: Metric
+) -> tuple[TrialRow, ...]:
+    costs = {trial.key: trial.cost_ns / 1000 for trial in trials}
+    rows = [
+        TrialRow(
+            trial=key,
+            family=entry.recipe.family,
+            status=entry.status,
+            score=entry.score,
+            weight=blend.weights.get(key, 0.0),
+            fit_s=entry.seconds,
+            cost_us=costs.get(key, 0.0),
+            details=entry.details,
+            error=entry.error,
+        )
+        for key, entry in journal.trials().items()
+    ]
+    worst = -np.inf
+    return tuple(
+        sorted(rows, key=lambda row: -(worst if row.score is None else metric.gain(row.score)))
+    )

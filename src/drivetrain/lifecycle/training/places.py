@@ -1,0 +1,52 @@
+"""Where a run works and where its bundle goes."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from drivetrain.bundle.write import check_place
+from drivetrain.core.errors import GateError, UserError
+
+
+@dataclass(frozen=True)
+class Places:
+    """The bundle's folder, and the run folder beside it."""
+
+    bundle: Path
+    run: Path
+
+
+def choose_places(out: str | Path | None, *, overwrite: bool) -> Places:
+    """Choose both folders; nothing is made yet, but for a temporary home where ``out`` is None.
+
+    Raises
+    ------
+    BundleError
+        If a bundle cannot be written at ``out``.
+    """
+    if out is None:
+        home = Path(tempfile.mkdtemp(prefix="drivetrain-"))
+        return Places(bundle=home / "bundle", run=home / "run")
+    bundle = Path(out)
+    check_place(bundle, overwrite=overwrite)
+    return Places(bundle=bundle, run=bundle.with_name(f"{bundle.name}.run"))
+
+
+@contextmanager
+def clearing(run: Path) -> Iterator[None]:
+    """Remove the run folder when nothing in it is worth going on with.
+
+    It is gone after success and after a mistake of the user's, which a second run would meet
+    again. After a kill, an interrupt or a fault it stays, and a second run goes on from it.
+    """
+    try:
+        yield
+    except (UserError, GateError):
+        shutil.rmtree(run, ignore_errors=True)
+        raise
+    shutil.rmtree(run, ignore_errors=True)

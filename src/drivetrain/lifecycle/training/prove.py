@@ -1,0 +1,61 @@
+"""The third stage of ``train``: nothing is written unless graph and libraries agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from drivetrain.core.arrays import Columns
+from drivetrain.core.manifest import Proof
+from drivetrain.evaluate.adversarial import adversarial_columns
+from drivetrain.evaluate.library_answers import MemberAnswers
+from drivetrain.evaluate.parity import prove
+from drivetrain.lifecycle.training.model import FittedModel
+from drivetrain.lifecycle.training.rows import Rows
+
+MOST_ROWS = 50_000  # of the holdout
+
+
+@dataclass(frozen=True)
+class ProofRows:
+    """Typed columns of the rows that parity compares."""
+
+    held_out: Columns
+    adversarial: Columns
+
+    def together(self) -> Columns:
+        """The held-out rows, then the adversarial ones."""
+        return {
+            name: np.concatenate([values, self.adversarial[name]])
+            for name, values in self.held_out.items()
+        }
+
+
+def choose_proof_rows(rows: Rows, seed: int) -> ProofRows:
+    """Take the holdout, and make adversarial rows from it."""
+    held_out = {name: values[:MOST_ROWS] for name, values in rows.holdout.columns.items()}
+    return ProofRows(held_out, adversarial_columns(rows.contract, held_out, seed=seed))
+
+
+def prove_model(rows: Rows, fitted: FittedModel, graph: bytes, proof: ProofRows) -> Proof:
+    """Compare the graph with what the libraries answered when they were fitted.
+
+    Raises
+    ------
+    ParityError
+        If they differ beyond tolerance.
+    """
+    answers = {
+        member.trial.key: MemberAnswers(
+            X=member.proof_matrix,
+            margins=tuple(np.asarray(fold.proof_margin()) for fold in member.trial.folds),
+            edges=tuple(
+                (np.asarray(fold.threshold_rows()), np.asarray(fold.threshold_margin()))
+                for fold in member.trial.folds
+            ),
+        )
+        for member in fitted.members
+    }
+    deviation = float(np.std(rows.training.y)) or 1.0
+    return prove(fitted.program, graph, answers, proof.held_out, proof.adversarial, scale=deviation)

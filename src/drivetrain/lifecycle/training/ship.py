@@ -1,0 +1,147 @@
+"""The last stage of ``train``: from a Program to a bundle that is proved, judged and measured."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from drivetrain import __version__
+from drivetrain.bundle.vectors import make_vectors
+from drivetrain.bundle.write import write_bundle
+from drivetrain.core.contract import Target
+from drivetrain.core.manifest import Lineage, Manifest, Output, Proof
+from drivetrain.core.progress import Reporter
+from drivetrain.evaluate.scorecard import Scorecard, constant_baseline, scorecard
+from drivetrain.lifecycle.training.model import FittedModel, packages
+from drivetrain.lifecycle.training.places import Places
+from drivetrain.lifecycle.training.rows import Rows
+from drivetrain.lifecycle.training.settings import LatencyResult, TrainSettings
+from drivetrain.lifecycle.training.speed import measure
+from drivetrain.runtime.bundle import Bundle
+from drivetrain.runtime.model import Model
+
+VECTOR_ROWS = 24
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A written bundle and what was found about it on the way."""
+
+    manifest: Manifest
+    scorecard: Scorecard
+    latency: LatencyResult
+    size_bytes: int
+
+
+def outputs_of(target: Target) -> tuple[Output, ...]:
+    """Return the outputs of a bundle's graph."""
+    if target.task == "regression":
+        return (Output(name="prediction", type="double", shape=(-1,)),)
+    label = "int64" if target.label_type == "int" else "string"
+    return (
+        Output(name="prediction", type=label, shape=(-1,)),
+        Output(name="probabilities", type="float", shape=(-1, len(target.classes))),
+    )
+
+
+def ship(
+    rows: Rows,
+    fitted: FittedModel,
+    graph: bytes,
+    proof: Proof,
+    settings: TrainSettings,
+    places: Places,
+    reporter: Reporter,
+) -> Shipped:
+    """Evaluate the graph on the holdout, measure it, and write the bundle."""
+    draft = _draft(rows, fitted, proof, settings, places)
+    model = Model(Bundle(path=places.bundle, manifest=draft, model=graph, vectors=b""))
+    reporter.say("evaluate", f"scoring {rows.holdout.rows:,} rows through the graph")
+    card = scorecard(
+        model,
+        rows.contract,
+        rows.holdout.columns,
+        rows.holdout.y,
+        metric=fitted.metric,
+        constant=constant_baseline(rows.training.y, rows.target),
+        linear=fitted.linear,
+        seed=settings.seed,
+    )
+    latency = measure(model, rows.frame.drop(rows.target.name))
+    measured: dict[str, Any] = {
+        "latency": msgspec.to_builtins(latency),
+        "leaderboard": msgspec.to_builtins(fitted.leaderboard),
+        "machine": {"system": platform.platform(), "processor": platform.machine()},
+    }
+    reporter.say("write", f"writing {places.bundle}")
+    manifest = write_bundle(
+        places.bundle,
+        msgspec.structs.replace(draft, scorecard=msgspec.to_builtins(card), measured=measured),
+        graph,
+        _vectors(model, rows),
+        overwrite=settings.overwrite,
+    )
+    return Shipped(
+        manifest=manifest, scorecard=card, latency=latency, size_bytes=size_of(places.bundle)
+    )
+
+
+def size_of(bundle: Path) -> int:
+    """Return the bytes of all files of a bundle."""
+    return sum(file.stat().st_size for file in bundle.iterdir())
+
+
+def _draft(
+    rows: Rows, fitted: FittedModel, proof: Proof, settings: TrainSettings, places: Places
+) -> Manifest:
+    return Manifest(
+        drivetrain=__version__,
+        name=settings.name or rows.target.name,
+        contract=rows.contract,
+        outputs=outputs_of(rows.target),
+        metric=fitted.metric.name,
+        scorecard={},
+        recipes=tuple(
+            {
+                **msgspec.to_builtins(member.trial.recipe),
+                "key": member.trial.key,
+                "weight": member.weight,
+                "folds": len(member.trial.folds),
+                "score": member.trial.score,
+                "details": member.trial.details,
+            }
+            for member in fitted.members
+        ),
+        proof=proof,
+        lineage=Lineage(
+            data_fingerprint=rows.fingerprint,
+            rows=rows.training.rows + rows.holdout.rows,
+            source=rows.source,
+            settings=_settings(settings),
+            packages={name: v for name, v in packages().items() if name != "python"},
+            python=platform.python_version(),
+            seed=settings.seed,
+        ),
+        decisions=(*rows.decisions, *fitted.decisions),
+        findings=rows.findings,
+    )
+
+
+def _settings(settings: TrainSettings) -> dict[str, Any]:
+    """Return the settings as they were used; the place of the bundle is no part of what it is."""
+    plain: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(settings, out=None))
+    return plain
+
+
+def _vectors(model: Model, rows: Rows) -> bytes:
+    """Take rows from all over the holdout, and what the model answers to them."""
+    count = rows.holdout.rows
+    chosen = np.unique(np.linspace(0, count - 1, min(VECTOR_ROWS, count)).astype(np.int64))
+    columns = {name: values[chosen] for name, values in rows.holdout.columns.items()}
+    raw = rows.frame[chosen].to_dicts()
+    return make_vectors(rows.contract, raw, columns, model.run(columns))

@@ -1,0 +1,61 @@
+"""How fast a bundle answers, measured on real rows of the holdout."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drivetrain.lifecycle.training.settings import LatencyResult
+from drivetrain.runtime.model import Model
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SINGLE_ROWS = 300  # different rows, one at a time
+BATCH_ROWS = 20_000
+LIMIT_S = 2.0  # for each of the two; a slow model is measured on less
+
+
+def measure(model: Model, frame: pl.DataFrame) -> LatencyResult:
+    """Time one row at a time as a dict of Python values, and a batch as a Polars frame.
+
+    Parameters
+    ----------
+    frame
+        Raw cells, at least one row. Rows are repeated where there are too few of them.
+    """
+    rows = frame.head(SINGLE_ROWS).to_dicts()
+    model.predict(rows[0])
+    taken_us = []
+    began = time.perf_counter()
+    for number in range(SINGLE_ROWS):
+        row = rows[number % len(rows)]
+        start = time.perf_counter()
+        model.predict(row)
+        now = time.perf_counter()
+        taken_us.append(1e6 * (now - start))
+        if now - began > LIMIT_S:
+            break
+    return LatencyResult(
+        single_row_p50_us=float(np.median(taken_us)), rows_per_s=_rows_per_s(model, frame)
+    )
+
+
+def _rows_per_s(model: Model, frame: pl.DataFrame) -> float:
+    """Return the best of three batches: the others measure what else the machine did."""
+    import polars as pl
+
+    small = frame.head(BATCH_ROWS)
+    start = time.perf_counter()
+    model.predict(small)
+    guess = small.height / (time.perf_counter() - start)
+    wanted = min(BATCH_ROWS, max(small.height, int(guess * LIMIT_S / 3)))
+    batch = pl.concat([small] * -(-wanted // small.height)).head(wanted)
+    best = 0.0
+    for _ in range(3):
+        start = time.perf_counter()
+        model.predict(batch)
+        best = max(best, batch.height / (time.perf_counter() - start))
+    return best
