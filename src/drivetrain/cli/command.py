@@ -58,8 +58,8 @@ class Commands:
         self._plugins: Plugins[Command[Any, Any]] = Plugins(package, "command")
 
     def names(self) -> list[str]:
-        """Names of all commands, sorted; none is imported."""
-        return self._plugins.names()
+        """Names of all commands, sorted; none is imported. ``who_served.py`` is ``who-served``."""
+        return sorted(name.replace("_", "-") for name in self._plugins.names())
 
     @cached_property
     def _folder(self) -> Path:
@@ -67,7 +67,7 @@ class Commands:
 
     def summary(self, name: str) -> str:
         """Return the first line of the command's docstring, read from its file, not imported."""
-        file = self._folder / f"{name}.py"
+        file = self._folder / f"{_module(name)}.py"
         if not file.is_file():
             return "from another package"
         document = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
@@ -75,4 +75,8 @@ class Commands:
 
     def load(self, name: str) -> Command[Any, Any]:
         """Import one command; UnknownNameError or MissingLibraryError if that cannot be."""
-        return self._plugins.load(name)
+        return self._plugins.load(_module(name))
+
+
+def _module(name: str) -> str:
+    return name.replace("-", "_")

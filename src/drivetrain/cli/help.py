@@ -78,14 +78,23 @@ def _right(field: Field) -> str:
         notes.append("May be repeated.")
     if field.required:
         notes.append("Required.")
-    elif field.default not in (None, False, (), [], {}, ""):
-        shown = "on" if field.default is True else field.default
-        notes.append(f"Default: {shown}.")
+    elif field.default is not None and field.default is not False and field.default != "":
+        notes.extend(_default(field.default))
     description = field.description
     if description:
         description = description[0].upper() + description[1:]
         description += "" if description.endswith(".") else "."
     return " ".join([description, *notes])
+
+
+def _default(value: Any) -> list[str]:
+    if value is True:
+        return ["Default: on."]
+    if isinstance(value, float):
+        return [f"Default: {value:g}."]
+    if isinstance(value, (list, tuple, dict)):
+        return [f"Default: {', '.join(map(str, value))}."] if value else []
+    return [f"Default: {value}."]
 
 
 def _section(title: str, rows: list[tuple[str, str]]) -> str:

@@ -43,7 +43,7 @@ def table(rows: Sequence[Sequence[str]], *, header: Sequence[str] = (), right: s
         for line in lines
     ]
     if header:
-        drawn.insert(1, "  ".join("─" * width for width in widths))
+        drawn.insert(1, "  ".join("─" * width for width in widths).rstrip())
     return "\n".join(drawn)
 
 

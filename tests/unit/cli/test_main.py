@@ -142,7 +142,7 @@ def test_help_of_a_command_shows_each_setting_and_the_example(commands, capfd):
     assert main(["add", "--help"], commands) == 0
     out = capfd.readouterr().out
     assert out.startswith("usage: drivetrain add LEFT [OPTIONS]\n\nAdd two numbers.\n")
-    for part in ["--right NUMBER", "Default: 1.0.", "--json", "drivetrain add 1 --right 2"]:
+    for part in ["--right NUMBER", "Default: 1.", "--json", "drivetrain add 1 --right 2"]:
         assert part in out
 
 
