@@ -13,7 +13,12 @@ from drivetrain.core.errors import SettingError
 from drivetrain.core.folds import Folds
 from drivetrain.core.plugins import Plugins
 from drivetrain.features.encoder import Encoder, EncoderSpec, FittedEncoder, Target
+from drivetrain.graph.blocks.words import Words
 from drivetrain.graph.run import run_blocks
+
+# A batch of texts becomes a table as wide as its longest text has words, and one as wide as the
+# vocabulary: 16,000 articles at once would take gigabytes.
+TEXT_ROWS = 512
 
 ENCODERS: Plugins[Encoder] = Plugins("drivetrain.features.encoders", "encoder")
 
@@ -71,7 +76,14 @@ def fit_encoders(
 
 def run_encoder(encoder: FittedEncoder, columns: Columns) -> Features:
     """Return the features of one encoder, float32 (n, k)."""
-    return run_blocks(encoder.blocks, columns, ["features"])["features"]
+    rows = len(next(iter(columns.values()))) if columns else 0
+    has_words = any(isinstance(block, Words) for block in encoder.blocks)
+    step = TEXT_ROWS if has_words else max(rows, 1)
+    parts = []
+    for start in range(0, max(rows, 1), step):
+        some = {name: cells[start : start + step] for name, cells in columns.items()}
+        parts.append(run_blocks(encoder.blocks, some, ["features"])["features"])
+    return np.concatenate(parts)
 
 
 def _fit_one(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import Ridge
 
 from drivetrain.features.encode import run_encoder
 from drivetrain.features.encoder import FittedEncoder, Target
-from drivetrain.features.encoders.text_score import TextScoreEncoder
+from drivetrain.features.encoders.text_score import TextScoreEncoder, _Ridge
 from drivetrain.features.encoders.words import WordsEncoder
 from drivetrain.testing.columns import describe, example_folds
 
@@ -54,3 +56,12 @@ def test_a_column_without_a_word_twice_is_its_missing_flag() -> None:
         fitted = _fit(encoder, texts)
         assert fitted.names == ("note is missing",)
         assert run_encoder(fitted, {"note": texts})[:3, 0].tolist() == [1, 0, 0]
+
+
+def test_the_score_is_scikit_learn_s_ridge_regression() -> None:
+    random = np.random.default_rng(0)
+    X, y = random.random((60, 5)) * (random.random((60, 5)) < 0.4), random.normal(size=(60, 2))
+    weight, rows = random.random(60), np.arange(10, 60)
+    reference = Ridge(alpha=0.5).fit(X[rows], y[rows], sample_weight=weight[rows])
+    got = _Ridge(csr_matrix(X), y, weight, 0.5).fitted(rows).score(X)
+    np.testing.assert_allclose(got, reference.predict(X), atol=1e-9)
