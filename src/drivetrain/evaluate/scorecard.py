@@ -16,8 +16,10 @@ from drivetrain.stats.intervals import (
     RESAMPLES,
     Interval,
     PairedDifference,
-    bootstrap_interval,
-    paired_bootstrap,
+    difference_of,
+    interval_of,
+    resample_weights,
+    resampled_scores,
 )
 from drivetrain.stats.metric import Metric
 from drivetrain.stats.metrics import METRICS, find_metric, main_metrics
@@ -25,6 +27,7 @@ from drivetrain.stats.metrics import METRICS, find_metric, main_metrics
 # Rows times resamples of one interval, about half a second for a ranking metric.
 RESAMPLED_ROWS = 10_000_000
 FEWEST_RESAMPLES = 200
+MATERIAL_SHARE = 0.1  # a part is weak if it loses at least this share of the gain over a constant
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,22 +117,21 @@ def scorecard(
     target = _target(contract, y)
     main = find_metric(metric, target.task)
     answers = ask(model, target, columns)
-    flat = _constant_answers(constant, target, len(y))
-    straight = None if linear is None else _answers_of(linear, target)
-    names = [name for name in main_metrics(target.task) if name != main.name]
-    measures = [
-        measure
-        for found in (main, *(METRICS[name] for name in names))
-        if (measure := _measure(found, y, answers, flat, straight, seed)) is not None
-    ]
+    sides = {"model": answers, "constant": _constant_answers(constant, target, len(y))}
+    if linear is not None:
+        sides["linear"] = _answers_of(linear, target)
+    metrics = [main, *(METRICS[name] for name in main_metrics(target.task) if name != main.name)]
+    resampled = _Resampled(metrics, y, sides, seed)
+    measures = [measure for found in metrics if (measure := resampled.measure(found)) is not None]
     if not measures or measures[0].metric != main.name:
         raise DataError(
             where=f"metric '{main.name}'",
             expected="rows on which it is defined",
             got=f"{len(y)} rows with {len(np.unique(y))} distinct target values",
             remedy="Evaluate on rows of at least two classes, or choose another metric.",
-            code="DT228",
+            code="DT292",
         )
+    over_constant = resampled.gain_over("constant")
     return Scorecard(
         task=target.task,
         metric=main.name,
@@ -137,14 +139,65 @@ def scorecard(
         seed=seed,
         measures=tuple(measures),
         constant=tuple(constant.tolist()),
-        over_constant=_gain(main, y, answers, flat, seed),
-        over_linear=None if straight is None else _gain(main, y, answers, straight, seed),
+        over_constant=over_constant,
+        over_linear=resampled.gain_over("linear") if linear is not None else None,
         calibration=_calibration(y, answers, target),
         confusion=_confusion(y, answers, target),
         slices=slice_table(
-            contract, columns, y, answers, metric=main, minimum_rows=minimum_rows, seed=seed
+            contract,
+            columns,
+            y,
+            answers,
+            metric=main,
+            minimum_gap=MATERIAL_SHARE * max(0.0, over_constant.gain),
+            minimum_rows=minimum_rows,
+            seed=seed,
         ),
     )
+
+
+class _Resampled:
+    """Every metric of the model, and the main one of the baselines, in the same resamples."""
+
+    def __init__(
+        self, metrics: list[Metric], y: FloatVector, sides: dict[str, Answers], seed: int
+    ) -> None:
+        main = metrics[0]
+        self.main, self.y, self.sides = main, y, sides
+        wanted = [("model", m) for m in metrics[1:]] + [(side, main) for side in sides]
+        scorers = [m.scorer(y, sides[side].read_by(m)) for side, m in wanted]
+        stratify = sides["model"].probabilities is not None
+        draws = resample_weights(y, stratify=stratify, resamples=_resamples(len(y)), seed=seed)
+        scores = resampled_scores(scorers, np.ones(len(y)), draws)
+        self.scores = {(side, m.name): row for (side, m), row in zip(wanted, scores, strict=True)}
+
+    def measure(self, metric: Metric) -> Measure | None:
+        """Score one metric; None where it is undefined on these rows."""
+        score = self._score("model", metric)
+        if score is None:
+            return None
+        return Measure(
+            metric=metric.name,
+            about=metric.about,
+            greater_is_better=metric.greater_is_better,
+            model=interval_of(score, self.scores["model", metric.name]),
+            constant=self._score("constant", metric),
+            linear=self._score("linear", metric) if "linear" in self.sides else None,
+        )
+
+    def gain_over(self, side: str) -> PairedDifference:
+        """Return how much better the model is than a baseline, in the main metric."""
+        ours, theirs = (self.scores[name, self.main.name] for name in ("model", side))
+        gain = self._gain("model") - self._gain(side)
+        resampled = ours - theirs if self.main.greater_is_better else theirs - ours
+        return difference_of(gain, resampled)
+
+    def _gain(self, side: str) -> float:
+        return self.main.gain(self.main.function(self.y, self.sides[side].read_by(self.main), None))
+
+    def _score(self, side: str, metric: Metric) -> float | None:
+        score = metric.function(self.y, self.sides[side].read_by(metric), None)
+        return None if np.isnan(score) else score
 
 
 def _target(contract: Contract, y: FloatVector) -> Target:
@@ -154,7 +207,7 @@ def _target(contract: Contract, y: FloatVector) -> Target:
             expected="a target",
             got="none",
             remedy="Evaluate a bundle that was trained on a target.",
-            code="DT229",
+            code="DT293",
         )
     if not len(y):
         raise DataError(
@@ -162,7 +215,7 @@ def _target(contract: Contract, y: FloatVector) -> Target:
             expected="at least one row",
             got="none",
             remedy="Give rows to evaluate on.",
-            code="DT227",
+            code="DT294",
         )
     return contract.target
 
@@ -181,38 +234,6 @@ def _constant_answers(constant: FloatVector, target: Target, rows: int) -> Answe
 
 def _resamples(rows: int) -> int:
     return max(FEWEST_RESAMPLES, min(RESAMPLES, RESAMPLED_ROWS // rows))
-
-
-def _measure(
-    metric: Metric, y: FloatVector, model: Answers, flat: Answers, linear: Answers | None, seed: int
-) -> Measure | None:
-    """Score one metric; None where it is undefined on these rows."""
-    interval = bootstrap_interval(
-        metric, y, model.read_by(metric), resamples=_resamples(len(y)), seed=seed
-    )
-    if np.isnan(interval.score):
-        return None
-    return Measure(
-        metric=metric.name,
-        about=metric.about,
-        greater_is_better=metric.greater_is_better,
-        model=interval,
-        constant=_defined(metric, y, flat),
-        linear=None if linear is None else _defined(metric, y, linear),
-    )
-
-
-def _defined(metric: Metric, y: FloatVector, answers: Answers) -> float | None:
-    score = metric.function(y, answers.read_by(metric), None)
-    return None if np.isnan(score) else score
-
-
-def _gain(
-    metric: Metric, y: FloatVector, model: Answers, other: Answers, seed: int
-) -> PairedDifference:
-    resamples = _resamples(len(y))
-    sides = model.read_by(metric), other.read_by(metric)
-    return paired_bootstrap(metric, y, *sides, resamples=resamples, seed=seed)
 
 
 def _calibration(y: FloatVector, answers: Answers, target: Target) -> Calibration:

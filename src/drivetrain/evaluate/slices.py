@@ -3,7 +3,7 @@
 Each value of a category, each quarter of a number, and the rows where a column is missing make a
 part. Hundreds of parts are looked at, so some look bad by luck alone. A part is called weak only if
 its score lies below the whole's by more than luck explains among all parts looked at (Bonferroni,
-one-sided, 5 % for the whole table).
+one-sided, 5 % for the whole table), and by enough to matter.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     low: float  # 95 % interval
     high: float
     gap: float  # how much worse than the whole, > 0 is worse whichever way the metric points
-    weak: bool  # worse than luck explains
+    weak: bool  # worse than luck explains, and by enough to matter
     predicted: float | None = None  # mean probability of class 1, or mean value
     observed: float | None = None
 
@@ -49,12 +49,13 @@ class SliceTable(msgspec.Struct, frozen=True, kw_only=True):
     metric: str
     whole: float
     minimum_rows: int
+    minimum_gap: float  # smaller ones do not matter
     looked_at: int  # parts large enough to judge
     slices: tuple[Slice, ...]  # the worst of them
 
     @property
     def weak(self) -> tuple[Slice, ...]:
-        """Parts that are worse than luck explains."""
+        """Parts that are worse than luck explains, and by enough to matter."""
         return tuple(part for part in self.slices if part.weak)
 
 
@@ -74,6 +75,7 @@ def slice_table(
     answers: Answers,
     *,
     metric: Metric,
+    minimum_gap: float = 0.0,
     minimum_rows: int = MINIMUM_ROWS,
     seed: int = 0,
 ) -> SliceTable:
@@ -84,6 +86,8 @@ def slice_table(
 
     Parameters
     ----------
+    minimum_gap
+        A part whose score is worse by less is not called weak, in the metric's unit.
     minimum_rows
         Parts with fewer rows are not looked at, >= 2.
     """
@@ -98,12 +102,15 @@ def slice_table(
     ]
     found.sort(key=lambda part: -part.gap * np.sqrt(part.mask.sum()))
     limit = NormalDist().inv_cdf(1 - 0.05 / max(1, len(found)))
-    shown = [_bounded(part, y, answers, metric, limit, seed) for part in found[:MOST_SHOWN]]
-    shown.sort(key=lambda pair: -pair[1])
+    shown = [
+        _bounded(part, y, answers, metric, limit, minimum_gap, seed) for part in found[:MOST_SHOWN]
+    ]
+    shown.sort(key=lambda pair: (not pair[0].weak, -pair[1]))
     return SliceTable(
         metric=metric.name,
         whole=whole,
         minimum_rows=minimum_rows,
+        minimum_gap=minimum_gap,
         looked_at=len(found),
         slices=tuple(part for part, _ in shown),
     )
@@ -172,7 +179,13 @@ def _judge(
 
 
 def _bounded(
-    part: _Part, y: FloatVector, answers: Answers, metric: Metric, limit: float, seed: int
+    part: _Part,
+    y: FloatVector,
+    answers: Answers,
+    metric: Metric,
+    limit: float,
+    minimum_gap: float,
+    seed: int,
 ) -> tuple[Slice, float]:
     """Return the slice and by how much it is worse for sure, for the order."""
     truth = y[part.mask]
@@ -194,7 +207,7 @@ def _bounded(
         low=low,
         high=high,
         gap=part.gap,
-        weak=bool(sure > 0),
+        weak=bool(sure > 0 and part.gap >= minimum_gap),
         predicted=predicted,
         observed=observed,
     )

@@ -98,9 +98,7 @@ def bootstrap_interval(
     base = np.ones(len(y)) if weight is None else weight
     stratified = found.needs != "value" if stratify is None else stratify
     draws = resample_weights(y, stratify=stratified, resamples=resamples, seed=seed)
-    scores = _scores([scorer], base, draws)[0]
-    low, high = _percentiles(scores, level)
-    return Interval(score=scorer(base), low=low, high=high, level=level)
+    return interval_of(scorer(base), resampled_scores([scorer], base, draws)[0], level=level)
 
 
 def paired_bootstrap(
@@ -129,22 +127,32 @@ def paired_bootstrap(
     base = np.ones(len(y)) if weight is None else weight
     scorers = [found.scorer(y, as_needed(found, side)) for side in (first, second)]
     draws = resample_weights(y, stratify=found.needs != "value", resamples=resamples, seed=seed)
-    one, other = _scores(scorers, base, draws)
-    sign = 1.0 if found.greater_is_better else -1.0
-    gains = sign * (one - other)
-    low, high = _percentiles(gains, level)
-    return PairedDifference(
-        gain=sign * (scorers[0](base) - scorers[1](base)),
-        low=low,
-        high=high,
-        share_better=float(np.mean(gains > 0)),
-        level=level,
-    )
+    one, other = resampled_scores(scorers, base, draws)
+    scores = found.gain(scorers[0](base)), found.gain(scorers[1](base))
+    gains = one - other if found.greater_is_better else other - one
+    return difference_of(scores[0] - scores[1], gains, level=level)
 
 
-def _scores(
+def interval_of(score: float, resampled: FloatVector, *, level: float = 0.95) -> Interval:
+    """Bound a score by the percentiles of its resamples."""
+    low, high = _percentiles(resampled, level)
+    return Interval(score=score, low=low, high=high, level=level)
+
+
+def difference_of(gain: float, resampled: FloatVector, *, level: float = 0.95) -> PairedDifference:
+    """Bound a gain by the percentiles of the gains in the same resamples."""
+    low, high = _percentiles(resampled, level)
+    better = float(np.mean(resampled > 0))
+    return PairedDifference(gain=gain, low=low, high=high, share_better=better, level=level)
+
+
+def resampled_scores(
     scorers: Sequence[Weighted], base: FloatVector, draws: Iterator[FloatVector]
 ) -> FloatMatrix:
+    """Return every scorer's score in every draw, shape (scorers, draws): one draw serves all.
+
+    ``base`` are the weights of the rows, ones where they have none.
+    """
     return np.array([[scorer(base * draw) for scorer in scorers] for draw in draws]).T
 
 

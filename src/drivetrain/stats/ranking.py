@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drivetrain.core.arrays import Array, FloatVector, IndexVector
-from drivetrain.stats.metric import Weighted
+from drivetrain.stats.metric import Weighted, dot
 
 
 def _sorted_groups(score: FloatVector) -> tuple[IndexVector, IndexVector]:
@@ -48,7 +48,7 @@ def _binary_average_precision(y: FloatVector, score: FloatVector) -> Weighted:
         if true[-1] <= 0:
             return float("nan")
         precision = np.divide(true, everything, out=np.zeros_like(true), where=everything > 0)
-        return float(np.diff(true) @ precision[1:] / true[-1])
+        return dot(np.diff(true), precision[1:]) / float(true[-1])
 
     return average_precision
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from drivetrain.core.arrays import Array, FloatVector
 from drivetrain.core.errors import SettingError, Value
-from drivetrain.stats.metric import Prepare, Weighted, weighted_mean
+from drivetrain.stats.metric import Prepare, Weighted, dot, weighted_mean
 
 
 def rmse(y: FloatVector, prediction: Array) -> Weighted:
@@ -61,9 +61,9 @@ def r2(y: FloatVector, prediction: Array) -> Weighted:
     squares = (y - prediction) ** 2
 
     def score(weight: FloatVector) -> float:
-        residual = float(weight @ squares)
-        centre = weight @ y / weight.sum()
-        total = float(weight @ (y - centre) ** 2)
+        residual = dot(weight, squares)
+        centre = dot(weight, y) / float(weight.sum())
+        total = dot(weight, (y - centre) ** 2)
         if total == 0:
             return 1.0 if residual == 0 else 0.0
         return 1 - residual / total

@@ -35,7 +35,7 @@ def test_the_interval_of_a_mean_equals_the_normal_one():
     losses = np.abs(y)
     half = 1.96 * losses.std() / np.sqrt(4000)
     assert interval.high - interval.low == pytest.approx(2 * half, rel=0.1)
-    assert interval.score == losses.mean()
+    assert interval.score == pytest.approx(losses.mean())
 
 
 def test_95_percent_intervals_of_auc_cover_the_truth_about_that_often():
