@@ -35,7 +35,10 @@ class Value:
 
     def shown(self) -> str:
         """Return the value as Python writes it, cut at 80 characters."""
-        text = repr(self.value)
+        try:
+            text = repr(self.value)
+        except ValueError:  # an integer of more than 4300 digits
+            return self.described()
         return text if len(text) <= 80 else text[:77] + "..."
 
     def described(self) -> str:

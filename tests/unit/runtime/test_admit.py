@@ -144,6 +144,11 @@ def test_a_nested_cell_in_one_row_is_named() -> None:
         admit(ruled, {"a": 1, "b": [1]})
 
 
+def test_an_integer_too_long_to_write_is_refused_without_being_written() -> None:
+    with pytest.raises(ContractError, match="got a number"):
+        admit(contract(Column(name="a", kind="category")), [{"a": 10**5000}])
+
+
 def test_the_source_is_left_as_it_was() -> None:
     ruled = contract(
         Column(name="a", kind="number", high=1, missing_values=("2",),

@@ -125,7 +125,8 @@ def test_times(kind: Kind, values: list[dt.datetime | None]) -> None:
     numpy = series.to_numpy().astype("datetime64[us]")
     as_text = [None if value is None else value.isoformat() for value in values]
     spaced = [None if value is None else str(value) for value in values]
-    sources = [series, series.cast(pl.Datetime("ns")), numpy, pd.Series(numpy), series.to_arrow()]
+    exact = series.cast(pl.Datetime("ns"))
+    sources = [series, exact, exact.to_arrow(), numpy, pd.Series(numpy), series.to_arrow()]
     assert_obeys(kind, values, *sources, as_text, spaced, values)
 
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from drivetrain.core.arrays import Mask
 from drivetrain.core.contract import Contract
-from drivetrain.runtime.forms import Cells, Numbers, Things
+from drivetrain.runtime.cells import micros_of_array
+from drivetrain.runtime.forms import Cells, Numbers, Things, Times
 from drivetrain.runtime.sources.source import Source, check_names
 
 _NUMBERS = frozenset(
@@ -42,7 +44,20 @@ def cells_of(column: Any) -> Cells:
         return _coded(column.dictionary_encode())
     if kind.startswith("dictionary"):
         return _coded(column)
+    if kind.startswith(("timestamp", "date")):
+        return _times(column, kind)
     return Things(column.to_pylist())
+
+
+def _times(column: Any, kind: str) -> Times:
+    """Read instants as integers: Python's own times end at microseconds and the year 9999."""
+    unit = {"date32[day]": "D", "date64[ms]": "ms"}.get(kind) or column.type.unit
+    integers = column.cast("int32").cast("int64") if unit == "D" else column.cast("int64")
+    absent: Mask = _numpy(column.is_null())
+    ticks = _numpy(integers.fill_null(0)).astype(np.int64)
+    micros, _, beyond = micros_of_array(ticks.view(f"datetime64[{unit}]"))
+    aware = kind.startswith("timestamp") and column.type.tz is not None
+    return Times(micros, absent, beyond & ~absent, aware)
 
 
 def _numpy(column: Any) -> Any:
