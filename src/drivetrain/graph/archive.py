@@ -52,7 +52,7 @@ def load_blocks(path: Path) -> tuple[Block, ...]:
         If the file is absent, truncated, or no archive of blocks.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
             document = json.loads(archive[SKELETON].tobytes())
             arrays = [archive[f"a{number}"] for number in range(len(archive.files) - 1)]
         if document["format"] != FORMAT:

@@ -78,8 +78,9 @@ class Trees:
         is_double = self.precision == "double"
         features = graph.cast(self.input, TensorProto.DOUBLE) if is_double else self.input
         parts = []
-        trees = self if is_double else _base_as_first_trees(self)
-        for start in range(0, max(trees.tree_count, 1), CHUNK_TREES):
+        # An ensemble without trees is its base, which the operator needs as trees.
+        trees = self if is_double and self.tree_count else _base_as_first_trees(self)
+        for start in range(0, trees.tree_count, CHUNK_TREES):
             chunk = trees.some(slice(start, start + CHUNK_TREES))
             parts.append(
                 graph.node(
@@ -94,7 +95,7 @@ class Trees:
             margin = graph.node("Add", [margin, part])
         if not is_double:
             graph.cast(margin, TensorProto.DOUBLE, to=self.output)
-        elif np.any(self.base != 0.0):
+        elif trees is self and np.any(self.base != 0.0):
             base = graph.constant(self.base, np.float64)
             graph.node("Add", [margin, base], to=self.output)
         else:

@@ -1,0 +1,114 @@
+"""Trees in the graph answer as trees walked in Python, bit for bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from drivetrain.graph.blocks import trees as trees_module
+from drivetrain.graph.blocks.trees import Trees
+from drivetrain.graph.run import run_blocks
+
+
+def random_trees(seed: int, count: int, targets: int = 1, features: int = 4) -> Trees:
+    """Grow trees of 0 to 6 splits; some are one leaf."""
+    random = np.random.default_rng(seed)
+    feature, threshold, left, right, leaf, roots = [], [], [], [], [], []
+
+    def grow(splits: int) -> int:
+        if not splits:
+            leaf.append(random.normal())
+            return ~(len(leaf) - 1)
+        node = len(feature)
+        feature.append(random.integers(features))
+        threshold.append(np.float32(random.choice([0.0, 1e-40, random.normal(), np.inf])))
+        left.append(0)
+        right.append(0)
+        share = int(random.integers(splits))
+        left[node] = grow(share)
+        right[node] = grow(splits - 1 - share)
+        return node
+
+    for _ in range(count):
+        roots.append(grow(int(random.integers(7))))
+    return Trees(
+        feature=np.array(feature, np.int32),
+        threshold=np.array(threshold, np.float64),
+        left=np.array(left, np.int32),
+        right=np.array(right, np.int32),
+        missing_left=random.random(len(feature)) < 0.5,
+        roots=np.array(roots, np.int32),
+        target=random.integers(0, targets, count).astype(np.int32),
+        leaf=np.array(leaf),
+        targets=targets,
+        base=random.normal(size=targets),
+    )
+
+
+def rows_for(trees: Trees, seed: int, rows: int = 200) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    edge = trees.threshold.astype(np.float32)
+    edge = edge[np.isfinite(edge)]
+    pool = np.concatenate([edge, np.nextafter(edge, np.float32(9)), [np.nan, 0.0, -0.0, 3e38]])
+    return random.choice(pool.astype(np.float32), size=(rows, 4))
+
+
+def walk(trees: Trees, X: np.ndarray) -> np.ndarray:
+    total = np.zeros((len(X), trees.targets))
+    for row, values in enumerate(X):
+        for root, target in zip(trees.roots, trees.target, strict=True):
+            node = int(root)
+            while node >= 0:
+                value = values[trees.feature[node]]
+                goes_left = trees.missing_left[node] if np.isnan(value) else (
+                    value <= trees.threshold[node]
+                )  # fmt: skip
+                node = int(trees.left[node] if goes_left else trees.right[node])
+            total[row, target] += trees.leaf[~node]
+    return total + trees.base
+
+
+def margin(trees: Trees, X: np.ndarray) -> np.ndarray:
+    return run_blocks([trees], {}, ["margin"], {"X": X})["margin"]
+
+
+@pytest.mark.parametrize("targets", [1, 3])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_trees_answer_as_walked_by_hand(seed: int, targets: int) -> None:
+    trees = random_trees(seed, 25, targets)
+    X = rows_for(trees, seed)
+    assert np.array_equal(margin(trees, X), walk(trees, X))
+
+
+def test_chunks_change_nothing_but_the_last_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    trees = random_trees(3, 40, 2)
+    X = rows_for(trees, 3)
+    whole = margin(trees, X)
+    monkeypatch.setattr(trees_module, "CHUNK_TREES", 7)
+    np.testing.assert_allclose(margin(trees, X), whole, rtol=1e-13, atol=1e-13)
+
+
+def test_an_ensemble_of_no_trees_answers_its_base() -> None:
+    trees = random_trees(4, 5).some(slice(0, 0))
+    assert margin(trees, np.zeros((2, 4), np.float32)).tolist() == [trees.base.tolist()] * 2
+
+
+def test_a_float_ensemble_starts_from_its_base_in_float32() -> None:
+    trees = random_trees(5, 9)
+    single = Trees(**{**vars(trees), "precision": "float", "base": np.array([1e4])})
+    X = rows_for(trees, 5)
+    total = np.full((len(X), 1), np.float32(1e4))
+    for number in range(single.tree_count):
+        one = single.some(slice(number, number + 1))
+        leaf = walk(Trees(**{**vars(one), "base": np.zeros(1)}), X).astype(np.float32)
+        total = total + leaf
+    assert np.array_equal(margin(single, X), total.astype(np.float64))
+
+
+def test_the_average_of_folds_is_the_mean_of_their_margins() -> None:
+    folds = [random_trees(seed, 12, 2) for seed in (6, 7, 8)]
+    X = rows_for(folds[0], 6)
+    expected = np.mean([margin(fold, X) for fold in folds], axis=0)
+    average = Trees.average(folds)
+    assert average.tree_count == 36
+    np.testing.assert_allclose(margin(average, X), expected, rtol=1e-13, atol=1e-13)
