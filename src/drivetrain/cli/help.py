@@ -20,7 +20,7 @@ _METAVARS = {
 }
 
 
-def program_help(commands: Commands, version: str) -> str:
+def program_help(commands: Commands) -> str:
     """Return the help of ``drivetrain`` itself, without importing a command."""
     names = commands.names()
     width = max(len(name) for name in names)
@@ -29,7 +29,7 @@ def program_help(commands: Commands, version: str) -> str:
         [
             "usage: drivetrain COMMAND [OPTIONS]",
             "",
-            f"drivetrain {version}: from a table and a target column to a model in production.",
+            "drivetrain: from a table and a target column to a model in production.",
             "",
             "commands",
             *lines,

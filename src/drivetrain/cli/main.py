@@ -63,13 +63,13 @@ def _guarded(words: list[str], commands: Commands) -> int:
 def _dispatch(words: list[str], commands: Commands) -> int:
     first = words[0] if words else ""
     if first in {"-h", "--help", "help"}:
-        write_text(program_help(commands, __version__))
+        write_text(program_help(commands))
         return 0
     if first in {"-V", "--version"}:
         write_text(f"drivetrain {__version__}")
         return 0
     if not first:
-        sys.stderr.write(program_help(commands, __version__) + "\n")
+        sys.stderr.write(program_help(commands) + "\n")
         return 2
     _expect_known(first, commands)
     command = commands.load(first)

@@ -1,0 +1,57 @@
+# Two commands do everything on a fresh machine with Python 3.11 or newer:
+#   make demo    the main job on real data        make test    every test
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
+	&& echo $$name && break; done)
+VENV ?= .venv
+RUN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WORKERS ?= 2
+# Beside these there is torch, for the neural family; its wheel is large.
+EXTRAS ?= train,serve,dev
+
+.PHONY: setup demo test check format docs constraints prove size clean
+
+setup: $(STAMP)
+
+# The stamp is made last, so an install that was cut off is done again.
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: make setup PYTHON=…" >&2; exit 3; }
+	test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check \
+		--editable '.[$(EXTRAS)]' --constraint constraints.txt
+	@touch $@
+
+demo: $(STAMP)
+	$(RUN)/drivetrain demo
+
+test: $(STAMP)
+	$(RUN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+check: $(STAMP)
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+	$(RUN)/python scripts/write_cli_docs.py --check
+
+format: $(STAMP)
+	$(RUN)/ruff format .
+	$(RUN)/ruff check --fix .
+
+docs: $(STAMP)
+	$(RUN)/python scripts/write_cli_docs.py
+
+# Pin what is installed here and passes the tests.
+constraints: $(STAMP)
+	$(RUN)/python scripts/write_constraints.py
+
+# The long counts: every attack, fault, swap and trial.
+prove: $(STAMP)
+	DRIVETRAIN_PROVE=1 $(RUN)/python -m pytest -n $(WORKERS) --dist loadgroup -s
+
+size: $(STAMP)
+	$(RUN)/python -m benchmarks.size.run
+
+clean:
+	rm -rf $(VENV) build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
