@@ -218,6 +218,35 @@ def test_pipelined_requests_are_answered_in_order(served: Served) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["Upgrade", "upgrade", "UPGRADE"])
+def test_an_offer_to_upgrade_is_ignored(served: Served, model: Model, name: str) -> None:
+    row = tabular_rows(model.contract, 1)[0]
+    headers = {"Connection": "Upgrade, HTTP2-Settings", name: "h2c", "HTTP2-Settings": "AAEAAEA"}
+    with httpx.Client(base_url=served.url) as client:
+        for _ in range(2):
+            asked = {"dataframe_records": [row]}
+            reply = client.post("/invocations", json=asked, headers=headers)
+            assert reply.json() == {"predictions": model.predict(row).tolist()}
+
+
+def test_head_is_answered_without_a_body(served: Served) -> None:
+    reply = httpx.head(served.url + "/v2/health/live")
+    assert (reply.status_code, reply.content) == (200, b"")
+    assert httpx.delete(served.url + "/v2/health/live").headers["allow"] == "GET, HEAD"
+
+
+def test_large_bodies_in_small_chunks_are_one_body(served: Served, model: Model) -> None:
+    rows = tabular_rows(model.contract, 2)
+    body = msgspec.json.encode({"dataframe_records": rows})
+    pieces = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    head = b"POST /invocations HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+    with served.connect() as connection:
+        connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n" + pieces)
+        reply = received(connection)
+    told = msgspec.json.decode(reply.split(b"\r\n\r\n")[1])
+    assert told == {"predictions": model.predict(rows).tolist()}
+
+
 def test_sigterm_finishes_what_has_begun_and_ends_with_status_0(bundle: Path, model: Model) -> None:
     server = Served(bundle, drain_delay_s=1.0)
     rows = tabular_rows(model.contract, 3)

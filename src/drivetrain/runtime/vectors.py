@@ -66,8 +66,13 @@ def array_of(tensor: Tensor) -> Array:
     return np.array(numbers, dtype=_TYPES[tensor.type]).reshape(tensor.shape)
 
 
-def check_vectors(bundle: Bundle) -> float:
+def check_vectors(bundle: Bundle, model: Model | None = None) -> float:
     """Replay the bundle's vectors on this machine.
+
+    Parameters
+    ----------
+    model
+        The bundle's model where it is loaded already.
 
     Returns
     -------
@@ -85,7 +90,7 @@ def check_vectors(bundle: Bundle) -> float:
         outputs = {tensor.name: array_of(tensor) for tensor in vectors.outputs}
     except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
         raise _refuse(bundle, "the file", "vectors", str(error)) from error
-    model = Model(bundle, threads=1)
+    model = model or Model(bundle, threads=1)
     columns = model.admit(list(vectors.rows)).columns
     if tensors.keys() != columns.keys():
         got = ", ".join(sorted(tensors))

@@ -64,8 +64,10 @@ class App:
         if scope["type"] != "http":
             raise NotImplementedError(f"ASGI scope '{scope['type']}'")
         protocol: Protocol | None = None
+        path = scope["raw_path"].decode("ascii")
+        headers: list[tuple[bytes, bytes]] = []
         try:
-            found = self.routes.find(scope["method"], scope["raw_path"].decode("ascii"))
+            found = self.routes.find(scope["method"], path)
             route, protocol, names = found
             if route.method == "POST":
                 media = self._check_head(route, scope["headers"])
@@ -85,10 +87,12 @@ class App:
             return
         except DrivetrainError as error:
             reply = self._refuse(protocol, error)
+            if reply.status == 405:
+                headers.append((b"allow", ", ".join(self.routes.allowed(path)).encode()))
         except Exception:  # a fault of ours: the client gets one line, the log the rest
             _log.exception("a request failed")
             reply = self._refuse(protocol, _fault())
-        await self._send(reply, send)
+        await self._send(reply, headers, send)
 
     def close(self) -> None:
         """Let threads end."""
@@ -139,14 +143,12 @@ class App:
             return Reply(write_json({"error": line}), status=error.http_status)
         return Reply(protocol.error(error.http_status, line), status=error.http_status)
 
-    async def _send(self, reply: Reply, send: Send) -> None:
+    async def _send(self, reply: Reply, headers: list[tuple[bytes, bytes]], send: Send) -> None:
         media = self._media.get(reply.media)
         if media is None:
             media = self._media[reply.media] = reply.media.encode("ascii")
-        headers = [
-            (b"content-type", media),
-            (b"content-length", b"%d" % len(reply.body)),
-        ]
+        headers.append((b"content-type", media))
+        headers.append((b"content-length", b"%d" % len(reply.body)))
         if reply.status == 503:
             headers += _RETRY
         if self.service.state == "draining":

@@ -8,6 +8,7 @@ that stays silent is disconnected, one that stalls within a body gets 408).
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -15,6 +16,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from drivetrain.core.errors import RequestError
 from drivetrain.serve.payload import write_json
 from drivetrain.serve.settings import ServeSettings
+
+_UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 
 class BoundedConnection(HttpToolsProtocol):
@@ -39,6 +42,8 @@ class BoundedConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._head_bytes += len(data)
+        if (self._in_head or not self._in_request) and (b"pgrade" in data or b"PGRADE" in data):
+            data = _without_upgrade(data)
         super().data_received(data)
         if not self._in_request:
             if self._deadline is not None:
@@ -131,6 +136,15 @@ def bounded(limits: ServeSettings) -> type[BoundedConnection]:
         settings = limits
 
     return Bounded
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """Hide an Upgrade header, which a server may ignore, from a parser that then drops the body.
+
+    Java's HTTP client offers h2c this way with every request. Both names have seven letters.
+    """
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"\r\nIgnored:", head) + end + rest
 
 
 def _refusal(error: RequestError) -> Any:

@@ -47,6 +47,8 @@ class RoutingTable:
         RequestError
             If none has it with this method (405).
         """
+        if method == "HEAD":  # answered as GET; the server leaves the body out
+            method = "GET"
         by_method = self._plain.get(path)
         if by_method is not None:
             found = by_method.get(method)
@@ -55,6 +57,15 @@ class RoutingTable:
             raise _wrong_method(by_method)
         known = self._known.get((method, path))
         return known if known is not None else self._find_open(method, path)
+
+    def allowed(self, path: str) -> list[str]:
+        """List the methods with which a path is served."""
+        by_method: Iterable[str] = self._plain.get(path, ())
+        if not by_method:
+            parts = path.split("/")
+            matches = (routes for pattern, routes in self._open if _match(pattern, parts))
+            by_method = next(matches, ())
+        return sorted({*by_method, *(("HEAD",) if "GET" in by_method else ())})
 
     def methods(self) -> Iterable[tuple[str, str, Route]]:
         """List (method, pattern, route) of everything that is served."""

@@ -185,8 +185,9 @@ def load(bundle: str | Path, settings: ServeSettings) -> Served:
         If it is absent, changed, or answers otherwise than when it was made.
     """
     found = read_bundle(bundle)
-    check_vectors(found)
-    return Served(Model(found, threads=settings.threads), name=settings.model_name)
+    model = Model(found, threads=settings.threads)
+    check_vectors(found, model)
+    return Served(model, name=settings.model_name)
 
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -138,9 +138,7 @@ class Service:
                 remedy="Send them in several requests.",
                 code="DT261",
             )
-        if admitted.breaches:
-            self._count_breaches(admitted)
-        self.rows += admitted.rows
+        self._count(admitted)
         return Answer(served.model.run(admitted.columns), admitted.rows)
 
     def count_error(self, code: str) -> None:
@@ -148,8 +146,9 @@ class Service:
         with self._lock:
             self.errors[code] += 1
 
-    def _count_breaches(self, admitted: Admitted) -> None:
+    def _count(self, admitted: Admitted) -> None:
         with self._lock:
+            self.rows += admitted.rows
             for column_and_breach, cells in admitted.breaches.items():
                 self.breaches[column_and_breach] += cells
 
