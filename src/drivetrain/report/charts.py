@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -27,9 +28,13 @@ class Scale:
         share = 0.5 if span <= 0 else min(1.0, max(0.0, (value - self.low) / span))
         return f"{self.start + share * (self.end - self.start):.1f}"
 
-    def ticks(self, count: int = 5) -> list[float]:
-        """Return evenly spaced values, ends included."""
-        return [self.low + (self.high - self.low) * k / (count - 1) for k in range(count)]
+    def ticks(self) -> list[float]:
+        """Return four to nine round values inside the scale."""
+        rough = (self.high - self.low) / 4
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = power * max(unit for unit in (1, 2, 2.5, 5) if unit * power <= rough * 1.0000001)
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return [round(k * step, 12) for k in range(first, last + 1)]
 
 
 def _around(values: Sequence[float], start: float, end: float) -> Scale:

@@ -15,6 +15,7 @@ from drivetrain.core.findings import Decision, Finding
 from drivetrain.core.manifest import Lineage, Manifest, Output, Proof
 from drivetrain.evaluate.scorecard import Scorecard, constant_baseline, scorecard
 from drivetrain.report.card import escape_markdown, render_card
+from drivetrain.report.charts import Scale
 from drivetrain.report.page import render_report
 from drivetrain.report.words import verdict
 
@@ -202,3 +203,13 @@ def test_the_card_escapes_what_comes_from_the_data(task):
 
 def test_escaped_text_stays_on_one_line():
     assert escape_markdown("a\n# b") == "a \\# b"
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.0, 1.0), (0.4652, 0.9704), (-3e-5, 8e-5), (9e6, 9.1e6)]
+)
+def test_ticks_are_round_few_and_inside(low, high):
+    ticks = Scale(low, high, 0, 100).ticks()
+    assert 4 <= len(ticks) <= 9
+    assert low - 1e-9 <= ticks[0] and ticks[-1] <= high + 1e-9
+    assert all(len(f"{tick:.4g}".strip("-0.").split("e")[0]) <= 5 for tick in ticks)
