@@ -111,6 +111,11 @@ def test_two_columns_of_ids_are_no_copies() -> None:
     )
 
 
+def test_flags_that_coincide_in_a_few_rows_are_no_copies() -> None:
+    frame = pl.DataFrame({"a": [1, 2, 3], "b": [1, 2, 3], "y": ["a", "b", "a"]})
+    assert check(frame, "y").left_out == ()
+
+
 def test_keep_lets_a_copy_stay() -> None:
     frame = clean_table().with_columns(copy=pl.col("a"))
     assert check(frame, "y", keep=["copy"]).left_out == ("a",)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from drivetrain.core.findings import Finding
 from drivetrain.data.check import CheckContext
 
@@ -22,16 +24,10 @@ class Constant:
                 found.append(_constant(column.name, column.missing_share))
                 continue
             codes, count = context.codes(column)
-            share = float(_largest(codes, count)) / len(codes)
+            share = float(np.bincount(codes, minlength=count).max()) / len(codes)
             if share >= NEARLY and column.missing_share < NEARLY:
                 found.append(_nearly(column.name, share))
         return found
-
-
-def _largest(codes: object, count: int) -> int:
-    import numpy as np
-
-    return int(np.bincount(np.asarray(codes), minlength=count).max())
 
 
 def _constant(name: str, missing_share: float) -> Finding:

@@ -11,6 +11,7 @@ from drivetrain.data.signal import one_to_one_key
 
 # Which of two copies stays: an ordered kind says more than a bare name.
 _RANK = {"datetime": 0, "number": 1, "boolean": 2, "category": 3, "text": 4}
+FEWEST_ROWS = 30  # in fewer, flags coincide by chance
 FEW_VALUES = 32  # so few that a model tells them apart in any order
 
 
@@ -26,6 +27,8 @@ class Copies:
 
     def run(self, context: CheckContext) -> list[Finding]:
         """Return a finding for each copy; the first of the best kind is the original."""
+        if context.rows < FEWEST_ROWS:
+            return []
         groups: dict[bytes, list[Column]] = {}
         for column in context.about(*_RANK):
             if column.distinct < 2:
