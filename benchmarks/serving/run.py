@@ -28,8 +28,10 @@ from typing import Any
 
 import msgspec
 
+from drivetrain.runtime.bundle import read_bundle
 from drivetrain.runtime.model import Model
-from drivetrain.testing.tabular_bundle import tabular_rows, write_tabular_bundle
+from drivetrain.runtime.vectors import Vectors
+from drivetrain.testing.tabular_bundle import write_tabular_bundle
 
 HERE = Path(__file__).resolve().parent
 SERVE = (
@@ -106,8 +108,9 @@ def in_process_us(model: Model, row: dict[str, Any]) -> float:
 
 
 def measure(bundle: Path, *, connections: int, seconds: float, rounds: int) -> dict[str, Any]:
-    model = Model.load(bundle, threads=1)
-    row = tabular_rows(model.contract, 1)[0]
+    found = read_bundle(bundle)
+    model = Model(found, threads=1)
+    row = msgspec.json.decode(found.vectors, type=Vectors).rows[0]
     body = msgspec.json.encode({"dataframe_records": [row]})
     samples: dict[str, list[dict[str, float]]] = {"drivetrain": [], "bare ASGI": []}
     ports = free_port(), free_port()
