@@ -166,6 +166,14 @@ class GraphBuilder:
         """Add a Cast to an ``onnx.TensorProto`` data type and return its wire."""
         return self._add("Cast", [wire], to, "", {"to": dtype})
 
+    def split(self, wire: Wire, outputs: Sequence[Wire]) -> None:
+        """Cut a matrix, [N, k], into its columns, [N, 1] each."""
+        name = self.fresh("Split")
+        node = helper.make_node(
+            "Split", [wire], list(outputs), name=name, axis=1, num_outputs=len(outputs)
+        )
+        self.nodes.append(node)
+
     def _add(
         self,
         op: str,

@@ -26,8 +26,10 @@ from drivetrain.graph.blocks.concat import Concat
 from drivetrain.graph.blocks.foreign import Foreign
 from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.link import LinkBlock, WeightedSum
+from drivetrain.graph.blocks.number import Number
 from drivetrain.graph.blocks.trees import Trees
 from drivetrain.graph.model import make_model, tensor
+from drivetrain.graph.numbers import lower_numbers, without_numbers
 
 PREDICTION, PROBABILITIES = "prediction", "probabilities"
 FEATURES, MATRIX, MARGIN = "features", "X", "margin"
@@ -104,6 +106,7 @@ class Lowered:
 class _Assembly:
     graph: GraphBuilder
     columns: Names
+    numbers: dict[Number, Wire]
     encoders: dict[bytes, Wire] = field(default_factory=dict)
     matrices: dict[tuple[Wire, ...], Wire] = field(default_factory=dict)
 
@@ -134,7 +137,9 @@ def lower_with_places(program: Program) -> Lowered:
     target = target_of(program)
     inputs = [graph_input(column) for column in program.contract.columns]
     graph = GraphBuilder(reserved=frozenset({*program.contract.names, PREDICTION, PROBABILITIES}))
-    assembly = _Assembly(graph, {name: name for name in program.contract.names})
+    columns = {name: name for name in program.contract.names}
+    encoders = [blocks for member in program.members for blocks in member.encoders]
+    assembly = _Assembly(graph, columns, lower_numbers(graph, encoders, columns))
     members = {member.name: _member(assembly, member) for member in program.members}
     weights = tuple(member.weight for member in program.members)
     wires = {f"p{number}": places.probability for number, places in enumerate(members.values())}
@@ -231,7 +236,8 @@ def _encoder(assembly: _Assembly, blocks: Sequence[Block]) -> Wire:
     key = content(blocks)
     if key not in assembly.encoders:
         part = "encoder:" + ",".join(encoder_columns(blocks))
-        names = assembly.graph.lower(blocks, assembly.columns, part)
+        rest, wires = without_numbers(blocks, assembly.columns, assembly.numbers)
+        names = assembly.graph.lower(rest, wires, part)
         assembly.encoders[key] = names[FEATURES]
     return assembly.encoders[key]
 

@@ -16,7 +16,7 @@ from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.lookup import Lookup
 from drivetrain.graph.blocks.number import Number, Vector
 from drivetrain.graph.program import Member, Program, lower, lower_with_places
-from drivetrain.graph.run import open_session
+from drivetrain.graph.run import open_session, run_blocks
 
 ENCODERS: tuple[tuple[Block, ...], ...] = (
     (Number("features", "features"),),
@@ -163,3 +163,41 @@ def test_no_rows_are_answered_with_no_rows() -> None:
     made = answer(Program(SEVERAL, (member("a", np.hstack([WEIGHTS] * 3), "softmax"),)), none)
     assert made["prediction"].shape == (0,)
     assert made["probabilities"].shape == (0, 3)
+
+
+def test_many_numbers_are_one_table_of_the_same_bits() -> None:
+    awkward = np.array([np.nan, np.inf, -np.inf, -0.0, 1e-320, 1e300, 3.4e38, 0.1])
+    columns = {name: np.roll(awkward, shift) for shift, name in enumerate("abc")}
+    blocks = (
+        Number("a", "features"),
+        Number("b", "features", 0.3, 1.7, -5.0, 5.0, 0.25),
+        Number("c", "features", 0.0, 1e3, fill=-1.0),
+        Number("a", "features", fill=2.0),
+    )
+    program = Program(
+        Contract(
+            columns=tuple(Column(name=name, kind="number") for name in "abc"),
+            target=REGRESSION.target,
+        ),
+        (
+            Member(
+                "m",
+                tuple((block,) for block in blocks),
+                ((Linear(np.zeros((4, 1)), np.zeros(1)),),),
+                "identity",
+            ),
+        ),
+    )
+    lowered = lower_with_places(program)
+    wire = lowered.members["m"].matrix
+    model = onnx.load_model_from_string(lowered.model)
+    assert sum(node.op_type == "Less" for node in model.graph.node) == 1
+    model.graph.output.append(onnx.ValueInfoProto(name=wire))
+    session = open_session(model.SerializeToString())
+    apart = [run_blocks([block], columns, ["features"])["features"] for block in blocks]
+    for rows in (slice(None), slice(0, 0), slice(2, 3)):
+        part = {name: cells[rows] for name, cells in columns.items()}
+        made = session.run([wire], part)[0]
+        expected = np.concatenate(apart, axis=1)[rows]
+        assert np.array_equal(made, expected, equal_nan=True)
+        assert np.array_equal(np.signbit(made), np.signbit(expected))

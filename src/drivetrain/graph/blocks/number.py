@@ -75,8 +75,7 @@ class Vector:
 def scaled(graph: GraphBuilder, wire: Wire, block: Number | Vector) -> Wire:
     """Add the nodes from DOUBLE to finite-or-NaN FLOAT and return their wire.
 
-    Clip is spelt as comparisons: what ONNX Runtime's Clip does with NaN depends on the place of
-    the number in a vector register.
+    Clip is spelt as comparisons, because what it does with NaN is not specified.
     """
     if block.center != 0.0:
         wire = graph.node("Sub", [wire, graph.constant(block.center, np.float64)])
