@@ -21,7 +21,7 @@ from drivetrain.runtime.bundle import read_bundle
 from drivetrain.runtime.model import Model
 from drivetrain.search.journal import JOURNAL_FILE, TrialEntry, read_journal
 
-LIMIT_S = 8.0
+LIMIT_S = 6.0
 
 
 def table(n: int = 400, seed: int = 0) -> pl.DataFrame:
@@ -74,7 +74,7 @@ def test_the_bundle_is_better_than_chance_and_proved(trained: Any) -> None:
         assert result.score < 8.0
     assert result.parity.max_abs_diff <= 1e-5
     assert result.parity.label_flips == 0
-    assert result.trials >= 2
+    assert result.trials >= 1
     assert result.size_bytes == sum(f.stat().st_size for f in Path(result.bundle).iterdir())
     assert result.latency.single_row_p50_us > 0
 
@@ -187,7 +187,7 @@ def test_a_killed_run_leaves_no_bundle_and_no_process_and_is_gone_on_with(tmp_pa
     assert not out.exists()
     before = trials(tmp_path / "bundle.run" / JOURNAL_FILE)
     assert before
-    second = start(data, out, 8.0)
+    second = start(data, out, 6.0)
     _, words = second.communicate()
     assert second.returncode == 0, words
     assert read_bundle(out).manifest.metric == "auc"

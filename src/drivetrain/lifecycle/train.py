@@ -61,6 +61,7 @@ def train(
     overwrite: bool = False,
     name: str | None = None,
     workers: int | None = None,
+    trials: int | None = None,
     progress: Listener = silent,
 ) -> TrainResult:
     """Train, prove, evaluate and write a bundle.
@@ -92,6 +93,7 @@ def train(
         "drop": tuple(drop), "missing_values": tuple(missing_values), "group": group, "time": time,
         "weight": weight, "holdout": holdout, "folds": folds, "strict": strict,
         "overwrite": overwrite, "name": name, "workers": workers,
+        "trials": trials,
     }  # fmt: skip
     return run(data, build(TrainSettings, values, source="train()"), Reporter(progress))
 
@@ -113,10 +115,10 @@ def run(data: Any, settings: TrainSettings, reporter: Reporter) -> TrainResult:
     """Train under settings that are already checked; see :func:`train`."""
     budget = Budget.start(settings.time_limit)
     places = choose_places(settings.out, overwrite=settings.overwrite)
-    workers = settings.workers or _cores()
+    workers = _cores() if settings.workers is None else settings.workers
     # The crew imports the learning libraries while this process reads the table.
-    with closing(hire(threads=1, first=FIRST)) as crew:
-        return _run(data, settings, places, budget, Staff(crew, workers), reporter)
+    with closing(hire(threads=1, first=FIRST, workers=workers)) as crew:
+        return _run(data, settings, places, budget, Staff(crew, max(workers, 1)), reporter)
 
 
 def _run(

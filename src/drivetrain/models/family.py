@@ -57,7 +57,7 @@ class Validation:
 
 @dataclass(frozen=True)
 class Budget:
-    """What one fit may use. ``remaining_s`` is asked between iterations and falls with the clock."""
+    """What one fit may use; ``remaining_s`` is asked between iterations."""
 
     remaining_s: Callable[[], float]
     threads: int = 1
@@ -86,7 +86,8 @@ class Family(Protocol):
     """One file in ``models/families/``, its object called ``family``.
 
     It may also have ``libraries``, names of the modules that ``fit`` imports: worker processes
-    then import them once, and not for every fit.
+    then import them once, and not for every fit; and ``does_without``, modules that those
+    libraries would import where they are installed, and ``fit`` has no use for.
     """
 
     tasks: tuple[Task, ...]

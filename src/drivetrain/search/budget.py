@@ -20,14 +20,25 @@ LEAST_FINISH_S = 1.5  # what the proof, the evaluation and the writing need at l
 
 
 @dataclass(frozen=True)
+class Window:
+    """When the search ends, in seconds after the beginning of the run.
+
+    ``latest_s`` is for a run that has no model at all at ``ends_s``.
+    """
+
+    ends_s: float
+    latest_s: float
+
+
+@dataclass(frozen=True)
 class Budget:
     """The time limit of a run and when it began; times are seconds of the monotonic clock.
 
     Examples
     --------
     >>> budget = Budget(limit_s=60.0, began=0.0, clock=lambda: 10.0)
-    >>> round(budget.search_ends_s(), 1)
-    54.0
+    >>> budget.window().ends_s
+    50.0
     """
 
     limit_s: float
@@ -57,34 +68,31 @@ class Budget:
         """Seconds after the beginning by which the run must have ended."""
         return self.limit_s * 1.05 + 5.0
 
-    @property
-    def reserve_s(self) -> float:
-        """Seconds kept for the proof, the evaluation and the writing."""
-        return max(LEAST_FINISH_S, 0.1 * self.limit_s)
+    def window(self) -> Window:
+        """Plan the search, which begins now, after the preparation.
 
-    def search_ends_s(self) -> float:
-        """Seconds after the beginning at which the search must have ended.
-
+        The reserve for the proof, the evaluation and the writing is a tenth of the limit, and at
+        least as much as the preparation took, up to a quarter: a busy machine is slow in both.
         Where preparation has eaten the time, the search still gets the little that one model
         needs, out of the grace between the limit and the hard end.
         """
-        planned = self.limit_s - self.reserve_s
-        least = self.elapsed_s + LEAST_SEARCH_S
-        return min(max(planned, least), self.hard_end_s - LEAST_FINISH_S)
-
-    def remaining_s(self) -> float:
-        """Seconds until ``time_limit``, >= 0."""
-        return max(0.0, self.limit_s - self.elapsed_s)
+        prepared_s = self.elapsed_s
+        reserve_s = max(LEAST_FINISH_S, 0.1 * self.limit_s, min(prepared_s, 0.25 * self.limit_s))
+        latest_s = self.hard_end_s - reserve_s
+        planned_s = max(self.limit_s - reserve_s, prepared_s + LEAST_SEARCH_S)
+        return Window(ends_s=min(planned_s, latest_s), latest_s=latest_s)
 
 
 def allowance_s(remaining_s: float, *, folds: int, workers: int, is_last: bool) -> float:
     """Seconds that each fold of the next Recipe may take.
 
     Every Recipe but the last may use half of what remains, so a slow one cannot starve the rest;
-    its folds run ``workers`` at a time.
+    its folds run ``workers`` at a time. A second is given to every fold as far as there is one:
+    with less, there might be no model at all.
     """
     waves = math.ceil(folds / workers)
-    return (remaining_s if is_last else remaining_s / 2) / waves
+    whole_s = remaining_s / waves
+    return whole_s if is_last else max(whole_s / 2, min(1.0, whole_s))
 
 
 def too_short(limit_s: float, what: str, needed_s: float) -> SettingError:

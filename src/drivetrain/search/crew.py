@@ -2,7 +2,8 @@
 
 :class:`Forking` talks to the one process of ``worker.py`` that forks a child for each job;
 :class:`Spawning` starts a fresh interpreter for each, where there is no fork. Neither needs an
-``if __name__ == "__main__"`` in the user's script.
+``if __name__ == "__main__"`` in the user's script. :class:`Inline` has no workers: small tables are
+fitted before a process would have started.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import Any, Protocol
 import msgspec
 
 from drivetrain.core.files import write_file
-from drivetrain.search.fit import FoldJob
+from drivetrain.search.fit import FoldJob, fit_fold
+from drivetrain.search.worker import log_path
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,16 @@ class Crew(Protocol):
         ...
 
 
-def hire(threads: int, *, first: str) -> Crew:
-    """Start the kind of crew that this system can have.
+def hire(threads: int, *, first: str, workers: int) -> Crew:
+    """Start the kind of crew that this system can have; none for 0 workers.
 
     Parameters
     ----------
     first
         The family that is fitted first: its libraries are imported at once.
     """
+    if workers == 0:
+        return Inline()
     if not hasattr(os, "fork"):
         return Spawning(threads)
     crew = Forking(threads)
@@ -209,6 +213,38 @@ class Spawning:
             process.kill()
             process.wait()
         self._processes.clear()
+
+
+class Inline:
+    """Fits in the run's own process. Nothing kills a job here: it has to mind its own clock."""
+
+    def __init__(self) -> None:
+        self._ended: list[Ended] = []
+
+    def start(self, number: int, job: FoldJob) -> None:
+        """Fit at once; a failure leaves its last line in the job's log, as a worker's does."""
+        try:
+            fit_fold(job)
+        except Exception as error:  # whatever a library raises is the end of this job alone
+            write_file(Path(log_path(job)), f"{type(error).__name__}: {error}\n".encode())
+            self._ended.append(Ended(number, 1))
+        else:
+            self._ended.append(Ended(number, 0))
+
+    def began(self, number: int) -> float | None:
+        """Return None: a job is over before anyone can ask."""
+        return None
+
+    def kill(self, number: int) -> None:
+        """Do nothing: no job is running when this is called."""
+
+    def wait(self, timeout_s: float) -> list[Ended]:
+        """Return the jobs that ended since the last call."""
+        ended, self._ended = self._ended, []
+        return ended
+
+    def close(self) -> None:
+        """Do nothing: there is nobody to send home."""
 
 
 def _environment(threads: int) -> dict[str, str]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from drivetrain.core.arrays import Array, IndexVector
+from drivetrain.core.errors import UnknownNameError
 from drivetrain.core.plugins import Plugins
 from drivetrain.evaluate.adversarial import threshold_rows
 from drivetrain.models.family import Budget, Family, Fitted, Validation
@@ -44,10 +48,24 @@ def load_family(name: str) -> None:
     A family names them in ``libraries``; those of one that does not are imported in each fit.
     """
     try:
-        for library in getattr(FAMILIES.load(name), "libraries", ()):
-            importlib.import_module(library)
-    except ImportError:  # the fit itself says what is absent
+        family = FAMILIES.load(name)
+        with _hidden(getattr(family, "does_without", ())):
+            for library in getattr(family, "libraries", ()):
+                importlib.import_module(library)
+    except (ImportError, UnknownNameError):  # the fit itself says what is absent
         return
+
+
+@contextmanager
+def _hidden(names: tuple[str, ...]) -> Iterator[None]:
+    """Let imports of these modules fail, for libraries that take what they find and need none."""
+    absent = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None: not to be found
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
 
 
 def fit_fold(job: FoldJob) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from drivetrain.core.errors import InternalError
 from drivetrain.core.progress import Reporter
-from drivetrain.search.budget import Budget, allowance_s, too_short
+from drivetrain.search.budget import Budget, Window, allowance_s, too_short
 from drivetrain.search.crew import Crew, Ended
 from drivetrain.search.encodings import Encodings
 from drivetrain.search.fit import FoldJob
@@ -27,7 +27,7 @@ from drivetrain.search.trial import Trial, read_trial
 from drivetrain.search.worker import GRACE_S, log_path
 from drivetrain.stats.metrics import find_metric
 
-LEAST_FIT_S = 0.3  # a fold that has less is not begun
+LEAST_FIT_S = 0.2  # a fold that has less is not begun
 _LOOK_S = 0.1  # how often the clock is looked at
 
 
@@ -60,7 +60,7 @@ class _Search:
     encodings: Encodings
     journal: Journal
     budget: Budget
-    ends_s: float
+    window: Window
     staff: Staff
     reporter: Reporter
     drafts: Iterator[tuple[bool, Draft]]
@@ -72,8 +72,9 @@ class _Search:
     _count: int = 0
 
     def left_s(self) -> float:
-        """Seconds until the search must end."""
-        return self.ends_s - self.budget.elapsed_s
+        """Seconds until the search must end: a little later while there is no trial at all."""
+        ends_s = self.window.ends_s if self.trials else self.window.latest_s
+        return ends_s - self.budget.elapsed_s
 
     def work(self) -> None:
         """Fit until the drafts or the time are used up."""
@@ -92,10 +93,10 @@ class _Search:
 
     def _next_job(self) -> tuple[_Open, FoldJob] | None:
         while self._current is None or not self._current.waiting:
-            if self.left_s() < LEAST_FIT_S + GRACE_S or not self._open_next():
+            if self.left_s() < LEAST_FIT_S or not self._open_next():
                 return None
         trial = self._current
-        seconds = min(trial.allowance_s, self.left_s() - GRACE_S)
+        seconds = min(trial.allowance_s, self.left_s())
         if seconds < LEAST_FIT_S:
             trial.error = f"{_STOPPED}: no time was left for its other folds"
             self._note_clock("stop", trial.recipe.key, "No time is left for its other folds.")
@@ -125,7 +126,7 @@ class _Search:
                 recipe=recipe,
                 waiting=folds,
                 allowance_s=allowance_s(
-                    self.left_s() - GRACE_S,
+                    self.left_s(),
                     folds=len(folds) or 1,
                     workers=self.staff.workers,
                     is_last=is_last,
@@ -181,7 +182,7 @@ class _Search:
             f"{result.key}: {metric.name} {result.score:.5f} in {wall_s:.1f} s; "
             f"best {best.score:.5f}",
             done=self.budget.elapsed_s,
-            total=self.ends_s,
+            total=self.window.ends_s,
         )
 
     def _record(self, trial: _Open, result: Trial | None) -> None:
@@ -238,7 +239,7 @@ def search(
         encodings=encodings,
         journal=journal,
         budget=budget,
-        ends_s=budget.search_ends_s(),
+        window=budget.window(),
         staff=staff,
         reporter=reporter,
         drafts=iter(marked),

@@ -14,6 +14,7 @@ have no fork.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import select
@@ -27,7 +28,7 @@ import msgspec
 
 from drivetrain.search.fit import FoldJob, fit_fold, load_family
 
-GRACE_S = 1.0  # between the time a fit is told to end and the time it is killed
+GRACE_S = 0.5  # between the time a fit is told to end and the time it is killed
 _LOOK_S = 0.5  # how often the death of the parent is looked for, should the pipe outlive it
 
 
@@ -146,7 +147,8 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--job"]:
         return run(msgspec.json.decode(Path(arguments[1]).read_bytes(), type=FoldJob))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's business
-    Foreman().work()
+    with contextlib.suppress(BrokenPipeError):  # the run has ended, and nobody listens
+        Foreman().work()
     return 0
 
 

@@ -15,21 +15,31 @@ def test_a_limit_too_short_for_anything_is_a_setting_error(limit_s: float) -> No
 
 
 def test_the_search_leaves_a_tenth_for_the_proof() -> None:
-    assert budget(60.0, 5.0).search_ends_s() == pytest.approx(54.0)
+    assert budget(60.0, 5.0).window().ends_s == pytest.approx(54.0)
+
+
+def test_where_preparation_was_slow_the_end_gets_as_much_up_to_a_quarter() -> None:
+    assert budget(60.0, 10.0).window().ends_s == pytest.approx(50.0)
+    assert budget(60.0, 30.0).window().ends_s == pytest.approx(45.0)
 
 
 def test_a_search_that_begins_late_still_gets_what_one_model_needs() -> None:
-    late = budget(10.0, 9.9)
-    assert late.search_ends_s() > 9.9 + 1.9
+    assert budget(10.0, 9.9).window().ends_s == pytest.approx(11.9)
 
 
 @pytest.mark.parametrize("elapsed_s", [0.0, 5.0, 14.0, 100.0])
 def test_the_search_never_reaches_the_hard_end(elapsed_s: float) -> None:
     late = budget(10.0, elapsed_s)
-    assert late.search_ends_s() <= late.hard_end_s - 1.5
+    window = late.window()
+    assert window.ends_s <= window.latest_s <= late.hard_end_s - 1.5
 
 
 def test_every_recipe_but_the_last_may_use_half_of_what_remains() -> None:
     assert allowance_s(40.0, folds=4, workers=2, is_last=False) == 10.0
     assert allowance_s(40.0, folds=4, workers=2, is_last=True) == 20.0
     assert allowance_s(30.0, folds=5, workers=2, is_last=True) == 10.0
+
+
+def test_a_fold_gets_a_second_where_there_is_one() -> None:
+    assert allowance_s(3.0, folds=5, workers=2, is_last=False) == 1.0
+    assert allowance_s(1.5, folds=5, workers=2, is_last=False) == 0.5

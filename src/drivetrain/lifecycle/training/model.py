@@ -37,7 +37,7 @@ _PACKAGES = ("drivetrain", "numpy", "onnxruntime", "onnx", "lightgbm", "scikit-l
              "xgboost", "catboost")  # fmt: skip
 # What may change between two runs that go on with each other's trials.
 _NOT_OF_THE_TRIALS = {"time_limit": 0.0, "out": None, "overwrite": False, "name": None,
-                      "workers": None, "strict": False}  # fmt: skip
+                      "workers": None, "trials": None, "strict": False}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,13 @@ def fit_model(
         seed=settings.seed,
     )
     trials = search(
-        study, encodings, drafts, journal=journal, budget=budget, staff=staff, reporter=reporter
+        study,
+        encodings,
+        drafts[: settings.trials],
+        journal=journal,
+        budget=budget,
+        staff=staff,
+        reporter=reporter,
     )
     reporter.say("search", f"blending {len(trials)} trials")
     candidates = comparable(trials)

@@ -60,8 +60,15 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         str | None, msgspec.Meta(description="Name of the model; by default the target's.")
     ] = None
     workers: Annotated[
+        Annotated[int, msgspec.Meta(ge=0)] | None,
+        msgspec.Meta(
+            description="Models fitted at once; by default one for each core; 0 fits in this "
+            "process, where the time limit is not enforced."
+        ),
+    ] = None
+    trials: Annotated[
         Annotated[int, msgspec.Meta(ge=1)] | None,
-        msgspec.Meta(description="Models fitted at once; by default one for each core."),
+        msgspec.Meta(description="Most Recipes to try, for a run that no clock decides."),
     ] = None
 
 

@@ -75,6 +75,8 @@ class LightGBM:
 
     tasks: tuple[Task, ...] = ("binary", "multiclass", "regression")
     libraries = ("lightgbm",)
+    # It imports these for callers' frames and estimators where they are installed: 1.4 of 1.7 s.
+    does_without = ("dask", "matplotlib", "pandas", "pyarrow", "sklearn")
 
     def space(self, task: Task, shape: Shape) -> Space:
         # Ranges: TabArena's search space for LightGBM.
@@ -84,9 +86,7 @@ class LightGBM:
                 # As good as at half the rate on the public sets, at half the trees to serve.
                 msgspec.to_builtins(Parameters(num_leaves=min(31, leaves), learning_rate=0.1)),
                 msgspec.to_builtins(
-                    Parameters(
-                        num_leaves=min(15, leaves), learning_rate=0.1, feature_fraction=0.4
-                    )
+                    Parameters(num_leaves=min(15, leaves), learning_rate=0.1, feature_fraction=0.4)
                 ),
                 msgspec.to_builtins(
                     Parameters(
