@@ -22,7 +22,7 @@ from drivetrain.graph.run import open_session
 from drivetrain.models.families.lightgbm import family
 from drivetrain.models.family import Budget
 
-FEATURES, ROWS, ROUNDS = 20, 256, 12
+FEATURES, ROWS, ROUNDS = 20, 256, 40
 CHUNKS = (250, 500, 1000, 100_000)
 
 

@@ -3,7 +3,8 @@
 The fitted thing's own answers, the libraries' margins, are recorded while it still lives, in
 training. :func:`prove` compares, from the cells to the labels:
 
-1. the encoders' blocks against the features that the libraries saw, bit for bit;
+1. the encoders' blocks, and the features within the graph, against those that the libraries
+   saw, bit for bit;
 2. each member: each fold's blocks, and the folds merged into one, against the margins;
 3. the whole graph against the blend of the libraries' margins, computed here by numpy;
 4. the whole graph on one row against the same row in a batch, bit for bit.
@@ -29,6 +30,7 @@ from drivetrain.evaluate.suspect import (
     extreme_column,
     feature_columns,
     read_wires,
+    run_model,
     suspect_feature,
 )
 from drivetrain.graph.archive import content
@@ -48,7 +50,6 @@ from drivetrain.graph.program import (
 from drivetrain.graph.run import open_session, run_blocks
 
 TOLERANCE = 1e-5
-CHUNK_ROWS = 8_192
 SINGLE_ROWS = 48  # rows of each kind that are also run alone
 REMEDY = "Nothing was written. Report this with the versions of the libraries."
 
@@ -92,6 +93,7 @@ def prove(
     )
     proving.check_shapes()
     proving.check_encoders()
+    proving.check_matrices()
     node_diffs = {member.name: proving.check_member(member) for member in program.members}
     largest, flips = proving.check_whole()
     proving.check_single_rows()
@@ -150,6 +152,19 @@ class _Proving:
             matrix = np.concatenate(made, axis=1)
             seen = self.answers[member.name].X[: self.rows]
             self._compare_features(member, matrix, seen, f"{member.name}/encoders")
+
+    def check_matrices(self) -> None:
+        """Compare the features within the graph, where they are lowered together, likewise."""
+        members = lower_with_places(self.program).members
+        wires = [places.matrix for places in members.values()]
+        found = read_wires(self.model, wires, self.columns)
+        for member in self.program.members:
+            wire, seen = members[member.name].matrix, self.answers[member.name].X[: self.rows]
+            if wire not in found:
+                raise self._differs(
+                    f"member '{member.name}'", f"node '{wire}'", "no such node", "DT113"
+                )
+            self._compare_features(member, found[wire], seen, wire)
 
     def _compare_features(self, member: Member, made: Features, seen: Features, node: str) -> None:
         if made.shape != seen.shape:
@@ -229,7 +244,7 @@ class _Proving:
     def check_whole(self) -> tuple[float, int]:
         """Compare the graph with the blend; return the largest difference and the label flips."""
         expected = blend_of(self.program, self.answers, self.rows)
-        outputs = _run(self.model, self.columns)
+        outputs = run_model(open_session(self.model), self.columns)
         if self.target.task == "regression":
             got = outputs[PREDICTION][:, None]
             difference = relative(got, expected, self.scale).max(axis=1)
@@ -290,14 +305,11 @@ class _Proving:
         one = {name: array[row : row + 1] for name, array in self.columns.items()}
         wires = [lowered.blend]
         for places in lowered.members.values():
-            wires += [places.matrix, places.margin, places.probability]
+            wires += [places.margin, places.probability]
         found = read_wires(self.model, wires, one)
         for member in self.program.members:
             places, answer = lowered.members[member.name], self.answers[member.name]
             margin = np.mean([each[row : row + 1] for each in answer.margins], axis=0)
-            X = answer.X[row : row + 1]
-            if places.matrix in found:
-                self._check_matrix(member, found[places.matrix], X, places.matrix, row)
             probability = link_of(member.link, margin)
             for wire, right in ((places.margin, margin), (places.probability, probability)):
                 if wire in found and np.any(relative(found[wire], right, self.scale) > TOLERANCE):
@@ -308,22 +320,6 @@ class _Proving:
                 return lowered.blend
             return "calibration" if self.program.calibration else PROBABILITIES
         return "blend"
-
-    def _check_matrix(
-        self, member: Member, made: Features, X: Features, wire: str, row: int
-    ) -> None:
-        is_equal = made.shape == X.shape and same_bits(made, X)
-        if np.all(is_equal):
-            return
-        feature = int(np.argmin(is_equal[0])) if isinstance(is_equal, np.ndarray) else 0
-        column = feature_columns(member, self.columns)[feature]
-        raise self._differs(
-            f"member '{member.name}', node '{wire}', column '{column}', feature {feature}, "
-            f"{self.row_name(row)}",
-            shown(X[0]),
-            shown(made[0]),
-            "DT113",
-        )
 
     def check_single_rows(self) -> None:
         """Compare rows alone with the same rows in a batch, bit for bit."""
@@ -357,17 +353,3 @@ def _texts(labels: Array, target: Target) -> Array:
 
 def _rows(columns: Columns) -> int:
     return len(next(iter(columns.values()))) if columns else 0
-
-
-def _run(model: bytes, columns: Columns) -> dict[str, Array]:
-    session = open_session(model)
-    names = [info.name for info in session.get_inputs()]
-    outputs = [info.name for info in session.get_outputs()]
-    chunks = [
-        session.run(None, {name: columns[name][start : start + CHUNK_ROWS] for name in names})
-        for start in range(0, _rows(columns), CHUNK_ROWS)
-    ]
-    return {
-        name: np.concatenate([chunk[number] for chunk in chunks])
-        for number, name in enumerate(outputs)
-    }

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import onnx
+import onnxruntime
 
 from drivetrain.core.arrays import MISSING_TIME, Array, Columns, Features, FloatVector
 from drivetrain.graph.block import Block, Wire
@@ -16,6 +17,7 @@ from drivetrain.graph.blocks.trees import Trees
 from drivetrain.graph.program import Member, encoder_columns
 from drivetrain.graph.run import open_session, run_blocks
 
+CHUNK_ROWS = 8_192
 VOTERS = 50  # rows that are asked; more of them say the same
 
 
@@ -106,6 +108,19 @@ def read_wires(model: bytes, wires: Sequence[Wire], columns: Columns) -> dict[Wi
     present = [wire for wire in dict.fromkeys(wires) if wire in made]
     del proto.graph.output[:]
     proto.graph.output.extend(onnx.ValueInfoProto(name=wire) for wire in present)
-    session = open_session(proto.SerializeToString())
-    feed = {info.name: columns[info.name] for info in session.get_inputs()}
-    return dict(zip(present, session.run(None, feed), strict=True))
+    return run_model(open_session(proto.SerializeToString()), columns) if present else {}
+
+
+def run_model(session: onnxruntime.InferenceSession, columns: Columns) -> dict[str, Array]:
+    """Run a graph on typed columns, some rows at a time, and return its outputs by name."""
+    names = [info.name for info in session.get_inputs()]
+    outputs = [info.name for info in session.get_outputs()]
+    rows = len(next(iter(columns.values())))
+    chunks = [
+        session.run(None, {name: columns[name][start : start + CHUNK_ROWS] for name in names})
+        for start in range(0, rows, CHUNK_ROWS)
+    ]
+    return {
+        name: np.concatenate([chunk[number] for chunk in chunks])
+        for number, name in enumerate(outputs)
+    }

@@ -285,7 +285,6 @@ def unscaled_encoder(program: Program) -> Program:
         (wrong_link, "node 'trees/probability"),
         (wrong_weight, "node 'blend/blend"),
         (fold_left_out, "node 'trees/margin"),
-        (member_left_out, "node 'blend/blend"),
         (swapped_columns, "column 'age', feature 0"),
         (unscaled_encoder, "column 'X', feature 2"),
     ],
@@ -315,6 +314,19 @@ def test_another_threshold_is_caught(example: GetExample) -> None:
     given = example("binary")
     with pytest.raises(ParityError, match="node 'prediction'"):
         prove_example(given, shipped=dataclasses.replace(given.program, threshold=0.6))
+
+
+def test_a_graph_of_another_make_is_refused(example: GetExample) -> None:
+    given = example("binary")
+    other = with_member(given.program, 1, name="someone else")
+    with pytest.raises(ParityError, match="node 'linear/X', got no such node"):
+        prove_example(given, shipped=other)
+
+
+def test_a_member_left_out_is_caught(example: GetExample) -> None:
+    given = example("binary")
+    with pytest.raises(ParityError, match="member 'linear': expected node 'linear/X'"):
+        prove_example(given, shipped=member_left_out(given.program))
 
 
 def test_answers_of_too_few_folds_are_refused(example: GetExample) -> None:

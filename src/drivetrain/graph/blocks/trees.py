@@ -13,7 +13,8 @@ from onnx import TensorProto, numpy_helper
 from drivetrain.core.arrays import FloatVector, Mask
 from drivetrain.graph.block import ML, GraphBuilder, Wire
 
-CHUNK_TREES = 500  # ONNX Runtime loads one node in time quadratic in its trees
+# ONNX Runtime loads one node in time quadratic in its trees (benchmarks/graph/cost.py).
+CHUNK_TREES = 250
 BRANCH_LEQ, SUM, NO_TRANSFORM = 0, 1, 0
 
 
