@@ -15,7 +15,8 @@ class RollbackSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     name: Annotated[str, msgspec.Meta(description="name of the model")]
     to: Annotated[
-        int | None, msgspec.Meta(description="version to go back to; default: the one before", ge=1)
+        Annotated[int, msgspec.Meta(ge=1)] | None,
+        msgspec.Meta(description="version to go back to; default: the one before"),
     ] = None
     reason: Annotated[str, msgspec.Meta(description="why, for the record")] = ""
     ledger: Annotated[str | None, msgspec.Meta(description="URL of the ledger")] = None

@@ -66,8 +66,13 @@ class Budget:
 class Fitted(Protocol):
     """A fitted model."""
 
-    link: Link  # from margin to prediction or probability
-    details: dict[str, Any]  # trees grown, iterations: for the leaderboard
+    @property
+    def link(self) -> Link:
+        """From margin to prediction or probability."""
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Trees grown, iterations: for the leaderboard."""
 
     def predict(self, X: Features) -> FloatMatrix:
         """Return the library's own answer on the margin scale, float64 (n, t), for parity.

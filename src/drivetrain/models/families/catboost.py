@@ -9,36 +9,61 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 
-from drivetrain.core.arrays import Features, FloatMatrix, FloatVector
+from drivetrain.core import settings
+from drivetrain.core.arrays import Features, FloatMatrix, FloatVector, IndexVector
 from drivetrain.core.contract import Task
 from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.trees import Trees
-from drivetrain.models.family import Budget, Link, Range, Shape, Space, Validation
+from drivetrain.models.constant import ABSENT_MARGIN, fit_constant
+from drivetrain.models.family import Budget, Fitted, Link, Range, Shape, Space, Validation
+from drivetrain.models.pace import Pace
 
 LOSSES = {"binary": "Logloss", "multiclass": "MultiClass", "regression": "RMSE"}
 LINKS: dict[Task, Link] = {"binary": "sigmoid", "multiclass": "softmax", "regression": "identity"}
-MOST_ROUNDS = 3000
+WITHOUT_VALIDATION = 300  # rounds where nothing tells when to stop
+
+
+class Parameters(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the family; CatBoost's own names."""
+
+    learning_rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.08
+    depth: Annotated[int, msgspec.Meta(ge=1, le=10)] = 6
+    l2_leaf_reg: Annotated[float, msgspec.Meta(ge=0)] = 3.0
+    random_strength: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+    leaf_estimation_iterations: Annotated[
+        int, msgspec.Meta(ge=0, le=20, description="0: CatBoost's own for the loss")
+    ] = 0
+    rounds: Annotated[int, msgspec.Meta(ge=1, description="most rounds")] = 3000
 
 
 @dataclass(frozen=True)
 class FittedCatBoost:
-    """A model, cut at its best round."""
+    """A model, cut at its best round.
+
+    ``scale`` and ``shift`` undo the standardising of a regression's target.
+    """
 
     model: Any
     link: Link
     targets: int
+    present: IndexVector  # the classes that fitted rows have, or [0]
+    scale: float = 1.0
+    shift: float = 0.0
     details: dict[str, Any] = field(default_factory=dict)
 
     def predict(self, X: Features) -> FloatMatrix:
         """Return the model's own raw values, float64 (n, t)."""
         raw = self.model.predict(X, prediction_type="RawFormulaVal", thread_count=1)
-        return np.asarray(raw, np.float64).reshape(len(X), self.targets)
+        wide = np.full((len(X), self.targets), ABSENT_MARGIN)
+        wide[:, self.present] = np.asarray(raw, np.float64).reshape(len(X), -1)
+        return wide * self.scale + self.shift
 
     def blocks(self) -> tuple[Block, ...]:
         """Return one block of trees; a symmetric tree of depth d is 2^d - 1 nodes in it."""
@@ -46,17 +71,20 @@ class FittedCatBoost:
             path = Path(folder) / "model.json"
             self.model.save_model(str(path), format="json")
             model = json.loads(path.read_bytes())
-        return (_trees(model, self.targets),)
+        trees = _trees(model, self.targets, self.present)
+        return (
+            replace(trees, leaf=trees.leaf * self.scale, base=trees.base * self.scale + self.shift),
+        )
 
 
 class _Clock:
     """Stops the boosting when the budget is spent."""
 
     def __init__(self, budget: Budget) -> None:
-        self.budget = budget
+        self._pace = Pace(budget)
 
     def after_iteration(self, info: Any) -> bool:
-        return self.budget.remaining_s() > 0
+        return not self._pace.is_over()
 
 
 class CatBoost:
@@ -67,10 +95,10 @@ class CatBoost:
 
     def space(self, task: Task, shape: Shape) -> Space:
         """Return CatBoost's own default with a rate for small budgets, and TabArena's ranges."""
-        first = {"learning_rate": 0.08, "depth": 6, "l2_leaf_reg": 3.0, "random_strength": 1.0}
-        second = {"learning_rate": 0.1, "depth": 8, "l2_leaf_reg": 3.0, "random_strength": 0.8}
+        first = msgspec.to_builtins(Parameters())
+        deep = msgspec.to_builtins(Parameters(depth=8, learning_rate=0.1))
         return Space(
-            defaults=(first, second) if task == "regression" else (first,),
+            defaults=(first, deep) if task == "regression" else (first,),
             ranges={
                 "learning_rate": Range(low=0.02, high=0.15, log=True),
                 "depth": Range(low=4, high=8, integer=True),
@@ -94,39 +122,82 @@ class CatBoost:
         parameters: dict[str, Any],
         budget: Budget,
         seed: int,
-    ) -> FittedCatBoost:
+    ) -> Fitted:
         """Boost until the validation rows stop to improve, or the budget is spent."""
         import catboost
 
-        settings = {
-            "loss_function": LOSSES[task],
-            "boosting_type": "Plain",
-            "thread_count": budget.threads,
-            "random_seed": seed,
-            "allow_writing_files": False,
-            "logging_level": "Silent",
-            **({"classes_count": classes} if task == "multiclass" else {}),
-            **parameters,
-        }
-        settings["iterations"] = settings.pop("rounds", MOST_ROUNDS)
+        options = settings.build(Parameters, parameters, source="family 'catboost'")
+        if np.all(y == y[0]):
+            return fit_constant(y, task, classes)  # CatBoost refuses such targets
+        # Its labels are float32: a regression's target is standardised in double first.
+        shift = float(np.mean(y)) if task == "regression" else 0.0
+        scale = (float(np.std(y)) or 1.0) if task == "regression" else 1.0
+        present = np.zeros(1, np.int64)
+        if task == "multiclass":
+            present = np.unique(y).astype(np.int64)
+            y, validation = _renumbered(y, validation, present)
+        native = _native(options, task, len(present), budget.threads, seed)
         judge = None
-        if validation is not None:
-            judge = catboost.Pool(validation.X, validation.y, weight=validation.weight)
-            settings["od_type"] = "Iter"
-            settings["od_wait"] = max(20, min(60, round(3.0 / settings["learning_rate"])))
-            settings["use_best_model"] = True
-        model = catboost.CatBoost(settings)
-        model.fit(catboost.Pool(X, y, weight=weight), eval_set=judge, callbacks=[_Clock(budget)])
+        if validation is not None and len(validation.y):
+            judge = catboost.Pool(
+                validation.X, (validation.y - shift) / scale, weight=validation.weight
+            )
+            native["od_type"] = "Iter"
+            native["od_wait"] = max(20, min(60, round(3.0 / options.learning_rate)))
+            native["use_best_model"] = True
+        else:
+            native["iterations"] = min(options.rounds, WITHOUT_VALIDATION)
+        model = catboost.CatBoost(native)
+        data = catboost.Pool(X, (y - shift) / scale, weight=weight)
+        model.fit(data, eval_set=judge, callbacks=[_Clock(budget)])
         return FittedCatBoost(
             model=model,
             link=LINKS[task],
             targets=classes if task == "multiclass" else 1,
+            present=present,
+            scale=scale,
+            shift=shift,
             details={"rounds": model.tree_count_},
         )
 
 
-def _trees(model: dict[str, Any], targets: int) -> Trees:
-    """Write symmetric trees out as nodes, one copy for each target.
+def _renumbered(
+    y: FloatVector, validation: Validation | None, present: IndexVector
+) -> tuple[FloatVector, Validation | None]:
+    """Number the present classes through; validation rows of other classes are left out."""
+    if validation is not None:
+        known = np.isin(validation.y, present)
+        validation = Validation(
+            X=validation.X[known],
+            y=np.searchsorted(present, validation.y[known]).astype(np.float64),
+            weight=None if validation.weight is None else validation.weight[known],
+        )
+    return np.searchsorted(present, y).astype(np.float64), validation
+
+
+def _native(
+    options: Parameters, task: Task, classes: int, threads: int, seed: int
+) -> dict[str, Any]:
+    native: dict[str, Any] = msgspec.to_builtins(options)
+    native["iterations"] = native.pop("rounds")
+    if not options.leaf_estimation_iterations:
+        del native["leaf_estimation_iterations"]
+    native |= {
+        "loss_function": LOSSES[task],
+        "boosting_type": "Plain",
+        "thread_count": threads,
+        "random_seed": seed,
+        "allow_const_label": True,
+        "allow_writing_files": False,
+        "logging_level": "Silent",
+    }
+    if task == "multiclass":
+        native["classes_count"] = classes
+    return native
+
+
+def _trees(model: dict[str, Any], targets: int, present: IndexVector) -> Trees:
+    """Write symmetric trees out as nodes, one copy for each present target.
 
     Split i of a tree sets bit i of the leaf's number where ``x > border``. The node for the last
     split is the root, so that the leaves stand in their order from left to right. NaN counts as
@@ -134,6 +205,8 @@ def _trees(model: dict[str, Any], targets: int) -> Trees:
     """
     floats = {one["feature_index"]: one for one in model["features_info"]["float_features"]}
     scale, bias = model["scale_and_bias"]
+    base = np.full(targets, ABSENT_MARGIN)
+    base[present] = np.asarray(bias, np.float64).ravel()
     parts: dict[str, list[Any]] = {name: [] for name in ("feature", "threshold", "missing")}
     left: list[Any] = []
     right: list[Any] = []
@@ -148,9 +221,9 @@ def _trees(model: dict[str, Any], targets: int) -> Trees:
         columns = np.asarray([one["flat_feature_index"] for one in about], np.int32)
         borders = np.asarray([split["border"] for split in splits], np.float64)
         to_left = np.asarray([one["nan_value_treatment"] != "AsTrue" for one in about], bool)
-        values = np.asarray(tree["leaf_values"], np.float64).reshape(2**depth, targets)
+        values = np.asarray(tree["leaf_values"], np.float64).reshape(2**depth, -1)
         first = np.arange(inner) * 2 + 1
-        for one in range(targets):
+        for one, place in enumerate(present):
             parts["feature"].append(columns[level])
             parts["threshold"].append(borders[level])
             parts["missing"].append(to_left[level])
@@ -159,7 +232,7 @@ def _trees(model: dict[str, Any], targets: int) -> Trees:
                     np.where(children < inner, nodes + children, ~(leaves + children - inner))
                 )
             roots.append(nodes if inner else ~leaves)
-            target.append(one)
+            target.append(place)
             leaf.append(values[:, one] * scale)
             nodes += inner
             leaves += 2**depth
@@ -173,7 +246,7 @@ def _trees(model: dict[str, Any], targets: int) -> Trees:
         target=np.asarray(target, np.int32),
         leaf=np.concatenate(leaf),
         targets=targets,
-        base=np.broadcast_to(np.asarray(bias, np.float64).ravel(), (targets,)).copy(),
+        base=base,
     )
 
 

@@ -7,42 +7,54 @@ mean, so the margin is the prediction itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 
+from drivetrain.core import settings
 from drivetrain.core.arrays import Features, FloatMatrix, FloatVector
 from drivetrain.core.contract import Task
 from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.trees import Trees
 from drivetrain.models.family import Budget, Link, Range, Shape, Space, Validation
+from drivetrain.models.pace import Pace
 
-TREES = 60
 STEP = 10  # trees grown between two looks at the clock
+
+
+class Parameters(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the family; scikit-learn's own names but for ``trees``."""
+
+    trees: Annotated[int, msgspec.Meta(ge=1, le=2000)] = 60
+    max_features: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
+    min_samples_leaf: Annotated[int, msgspec.Meta(ge=1)] = 2
 
 
 @dataclass(frozen=True)
 class FittedExtraTrees:
-    """A forest of scikit-learn."""
+    """A forest of scikit-learn; ``center`` was taken off a regression's target."""
 
     forest: Any
     classes: int  # 0 for a regression
+    center: float = 0.0
     link: Link = "identity"
     details: dict[str, Any] = field(default_factory=dict)
 
     def predict(self, X: Features) -> FloatMatrix:
         """Return probabilities (n, K), of class 1 only (n, 1) if binary, or values (n, 1)."""
         if not self.classes:
-            return np.asarray(self.forest.predict(X), np.float64)[:, None]
+            return np.asarray(self.forest.predict(np.array(X)), np.float64)[:, None] + self.center
         probabilities = np.zeros((len(X), self.classes))
         seen = self.forest.classes_.astype(int)
-        probabilities[:, seen] = self.forest.predict_proba(X)
+        probabilities[:, seen] = self.forest.predict_proba(np.array(X))
         return probabilities[:, 1:] if self.classes == 2 else probabilities
 
     def blocks(self) -> tuple[Block, ...]:
         """Return one block: each tree once for each target, its leaves divided by the trees."""
-        return (_trees(self.forest, self.classes),)
+        trees = _trees(self.forest, self.classes)
+        return (replace(trees, base=trees.base + self.center),)
 
 
 class ExtraTrees:
@@ -55,7 +67,7 @@ class ExtraTrees:
         """Return one default, its leaves the larger the more rows there are."""
         leaf = max(2, min(50, shape.rows // 1000))
         return Space(
-            defaults=({"max_features": 0.5, "min_samples_leaf": leaf},),
+            defaults=(msgspec.to_builtins(Parameters(min_samples_leaf=leaf)),),
             ranges={
                 "max_features": Range(low=0.3, high=1.0),
                 "min_samples_leaf": Range(low=1, high=50, log=True, integer=True),
@@ -80,24 +92,27 @@ class ExtraTrees:
         """Grow trees until there are enough or the budget is spent; no rows are watched."""
         from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
-        settings = dict(parameters)
-        most = settings.pop("trees", TREES)
+        options = settings.build(Parameters, parameters, source="family 'extra_trees'")
+        center = float(np.mean(y)) if task == "regression" else 0.0
         kind = ExtraTreesRegressor if task == "regression" else ExtraTreesClassifier
         forest = kind(
             n_estimators=0,
             warm_start=True,
             n_jobs=budget.threads if budget.threads > 1 else None,
             random_state=seed,
-            **settings,
+            max_features=options.max_features,
+            min_samples_leaf=options.min_samples_leaf,
         )
-        while forest.n_estimators < most:
-            forest.n_estimators = min(most, forest.n_estimators + STEP)
-            forest.fit(X, y, sample_weight=weight)
-            if budget.remaining_s() <= 0:
+        pace = Pace(budget)
+        own = np.array(X)  # scikit-learn checks in place and refuses what is read-only
+        while forest.n_estimators < options.trees:
+            forest.n_estimators = min(options.trees, forest.n_estimators + STEP)
+            forest.fit(own, y - center, sample_weight=weight)
+            if pace.is_over():
                 break
         forest.n_jobs = None  # one thread sums in one order
         count = 0 if task == "regression" else max(classes, 2)
-        return FittedExtraTrees(forest, count, details={"trees": forest.n_estimators})
+        return FittedExtraTrees(forest, count, center, details={"trees": forest.n_estimators})
 
 
 def _floor32(threshold: FloatVector) -> FloatVector:

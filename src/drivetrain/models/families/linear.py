@@ -19,10 +19,10 @@ from drivetrain.core.arrays import Features, FloatMatrix, FloatVector
 from drivetrain.core.contract import Task
 from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.linear import Linear
+from drivetrain.models.constant import ABSENT_MARGIN
 from drivetrain.models.family import Budget, Link, Range, Shape, Space, Validation
 
 PATH = (0.01, 0.1, 1.0, 10.0)  # C, strongest penalty first: each solution starts the next
-ABSENT_MARGIN = -20.0  # under every other class: exp(-20) is 2e-9
 LINKS: dict[Task, Link] = {"binary": "sigmoid", "multiclass": "softmax", "regression": "identity"}
 
 

@@ -7,42 +7,78 @@ and sums in float32, so its block does as well and is exact.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 
+from drivetrain.core import settings
 from drivetrain.core.arrays import Features, FloatMatrix, FloatVector
 from drivetrain.core.contract import Task
 from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.trees import Trees
 from drivetrain.models.family import Budget, Link, Range, Shape, Space, Validation
+from drivetrain.models.pace import Pace
 
 OBJECTIVES = {"binary": "binary:logistic", "multiclass": "multi:softprob"}
 LINKS: dict[Task, Link] = {"binary": "sigmoid", "multiclass": "softmax", "regression": "identity"}
-MOST_ROUNDS = 3000
+WITHOUT_VALIDATION = 300  # rounds where nothing tells when to stop
 SMALLEST = np.float32(np.finfo(np.float32).smallest_subnormal)
+
+
+class Parameters(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the family; XGBoost's own names."""
+
+    learning_rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.08
+    max_depth: Annotated[int, msgspec.Meta(ge=1, le=16)] = 6
+    min_child_weight: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+    subsample: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.65
+    colsample_bylevel: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.8
+    reg_lambda: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+    reg_alpha: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    rounds: Annotated[int, msgspec.Meta(ge=1, description="most rounds")] = 3000
 
 
 @dataclass(frozen=True)
 class FittedXGBoost:
-    """A booster, cut at its best round."""
+    """A booster, cut at its best round.
+
+    ``scale`` and ``shift`` undo the standardising of a regression's target.
+    """
 
     booster: Any
     link: Link
     targets: int
+    scale: float = 1.0
+    shift: float = 0.0
     details: dict[str, Any] = field(default_factory=dict)
 
     def predict(self, X: Features) -> FloatMatrix:
         """Return the booster's own margins, float64 (n, t)."""
         margin = self.booster.inplace_predict(X, predict_type="margin", missing=np.nan)
-        return np.asarray(margin, np.float64).reshape(len(X), self.targets)
+        wide = np.asarray(margin, np.float64).reshape(len(X), self.targets)
+        return wide * self.scale + self.shift
 
     def blocks(self) -> tuple[Block, ...]:
-        """Return one block of trees that sums in float32, from the base score on."""
+        """Return one block of trees.
+
+        It sums in float32 from the base score on, as the library does; a regression's, whose
+        leaves are scaled to the target's unit, sums in double.
+        """
         model = json.loads(bytes(self.booster.save_raw("json")))["learner"]
         ensemble = model["gradient_booster"]["model"]
-        return (_trees(ensemble, _base_margins(model, self.link, self.targets), self.targets),)
+        trees = _trees(ensemble, _base_margins(model, self.link, self.targets), self.targets)
+        if self.link != "identity":
+            return (trees,)
+        return (
+            replace(
+                trees,
+                leaf=trees.leaf * self.scale,
+                base=trees.base * self.scale + self.shift,
+                precision="double",
+            ),
+        )
 
 
 class XGBoost:
@@ -53,12 +89,12 @@ class XGBoost:
 
     def space(self, task: Task, shape: Shape) -> Space:
         """Return the tuned defaults of pytabkit (NeurIPS 2024) and TabArena's ranges."""
-        deep: dict[str, Any] = {"max_depth": 6, "min_child_weight": 1.0, "subsample": 0.65}
-        if task == "regression":
-            deep = {"max_depth": 8, "min_child_weight": 2.0, "subsample": 0.7}
-        first = {"learning_rate": 0.08, "reg_lambda": 1.0, "colsample_bylevel": 0.8, **deep}
+        first = Parameters(max_depth=8, min_child_weight=2.0, subsample=0.7)
+        if task != "regression":
+            first = Parameters()
+        second = msgspec.structs.replace(first, max_depth=4, learning_rate=0.1)
         return Space(
-            defaults=(first, {**first, "max_depth": 4, "learning_rate": 0.1}),
+            defaults=(msgspec.to_builtins(first), msgspec.to_builtins(second)),
             ranges={
                 "learning_rate": Range(low=0.02, high=0.15, log=True),
                 "max_depth": Range(low=3, high=10, integer=True),
@@ -87,43 +123,73 @@ class XGBoost:
         """Boost until the validation rows stop to improve, or the budget is spent."""
         import xgboost
 
-        class _Clock(xgboost.callback.TrainingCallback):
-            def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-                return budget.remaining_s() <= 0
-
-        settings = {
-            "objective": OBJECTIVES.get(task, "reg:squarederror"),
-            "tree_method": "hist",
-            "nthread": budget.threads,
-            "seed": seed,
-            "verbosity": 0,
-            **({"num_class": classes} if task == "multiclass" else {}),
-            **parameters,
-        }
-        rounds = settings.pop("rounds", MOST_ROUNDS)
-        callbacks: list[Any] = [_Clock()]
+        options = settings.build(Parameters, parameters, source="family 'xgboost'")
+        # Its labels are float32: a regression's target is standardised in double first.
+        shift = float(np.mean(y)) if task == "regression" else 0.0
+        scale = (float(np.std(y)) or 1.0) if task == "regression" else 1.0
+        callbacks: list[Any] = []
         watched = []
-        if validation is not None:
+        if validation is not None and len(validation.y):
             judge = xgboost.DMatrix(
-                validation.X, validation.y, weight=validation.weight, nthread=budget.threads
+                validation.X,
+                (validation.y - shift) / scale,
+                weight=validation.weight,
+                nthread=budget.threads,
             )
             watched = [(judge, "judge")]
-            patience = max(20, min(60, round(3.0 / settings["learning_rate"])))
+            patience = max(20, min(60, round(3.0 / options.learning_rate)))
             callbacks.append(xgboost.callback.EarlyStopping(rounds=patience, save_best=True))
         booster = xgboost.train(
-            settings,
-            xgboost.DMatrix(X, y, weight=weight, nthread=budget.threads),
-            num_boost_round=rounds,
+            _native(options, task, classes, y, budget.threads, seed),
+            xgboost.DMatrix(X, (y - shift) / scale, weight=weight, nthread=budget.threads),
+            num_boost_round=options.rounds if watched else min(options.rounds, WITHOUT_VALIDATION),
             evals=watched,
             verbose_eval=False,
-            callbacks=callbacks,
+            callbacks=[*callbacks, _clock(budget)],  # last: the first to stop silences the rest
         )
         return FittedXGBoost(
             booster=booster,
             link=LINKS[task],
             targets=classes if task == "multiclass" else 1,
+            scale=scale,
+            shift=shift,
             details={"rounds": booster.num_boosted_rounds()},
         )
+
+
+def _native(
+    options: Parameters, task: Task, classes: int, y: FloatVector, threads: int, seed: int
+) -> dict[str, Any]:
+    native: dict[str, Any] = msgspec.to_builtins(options)
+    del native["rounds"]
+    native |= {
+        "objective": OBJECTIVES.get(task, "reg:squarederror"),
+        "tree_method": "hist",
+        "nthread": threads,
+        "seed": seed,
+        "verbosity": 0,
+    }
+    if task == "multiclass":
+        native["num_class"] = classes
+    elif task == "binary":
+        # Of rows of one class alone the margin would be infinite.
+        native["base_score"] = float(np.clip(np.mean(y), 1e-6, 1 - 1e-6))
+    else:
+        native["base_score"] = 0.0
+    return native
+
+
+def _clock(budget: Budget) -> Any:
+    """Return a callback that stops the boosting when the budget is spent."""
+    import xgboost
+
+    pace = Pace(budget)
+
+    class Clock(xgboost.callback.TrainingCallback):
+        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            return pace.is_over()
+
+    return Clock()
 
 
 def _base_margins(model: dict[str, Any], link: Link, targets: int) -> FloatVector:

@@ -1,0 +1,27 @@
+"""When an iteration too many would not end in time."""
+
+from __future__ import annotations
+
+import time
+
+from drivetrain.models.family import Budget
+
+SLACK_S = 0.05  # kept back for reading the model out
+SLACK_ITERATIONS = 3  # an iteration may take longer than the slowest so far
+
+
+class Pace:
+    """Asked after each iteration; remembers the slowest, but for the first, which also prepares."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._last: float | None = None
+        self._slowest_s = 0.0
+
+    def is_over(self) -> bool:
+        """Tell whether the budget may not last for another iteration."""
+        now = time.monotonic()
+        if self._last is not None:
+            self._slowest_s = max(self._slowest_s, now - self._last)
+        self._last = now
+        return self._budget.remaining_s() <= SLACK_S + SLACK_ITERATIONS * self._slowest_s

@@ -1,0 +1,250 @@
+"""Train a multilayer perceptron that is good by default: RealMLP, simplified.
+
+Source: Holzmüller, Grinsztajn & Steinwart, "Better by Default: Strong Pre-Tuned MLPs and Boosted
+Trees on Tabular Data", NeurIPS 2024: weights in the NTK parametrisation, a learned scale for each
+feature, a learning rate that falls and rises four times, periodic embeddings of numbers, and the
+epoch that was best on validation.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from drivetrain.core.arrays import Features, FloatMatrix, FloatVector
+from drivetrain.core.contract import Task
+from drivetrain.models.family import Budget, Validation
+
+BOUND = 3.0
+FREQUENCIES, MIXED = 8, 3  # of each embedded number
+MOST_EMBEDDED = 40
+PATIENCE = 0.35  # of all epochs: a little more than the longest rise of the learning rate
+SCALE_RATE, BIAS_RATE = 6.0, 0.1  # times the learning rate
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Settings of one training."""
+
+    width: int
+    layers: int
+    rate: float
+    dropout: float
+    decay: float
+    epochs: int
+    batch: int
+    activation: str
+    sigma: float  # spread of the frequencies; 0 leaves the embedding out
+
+
+@dataclass
+class Net:
+    """The parameters as torch tensors; ``forward`` is the one place that computes with them."""
+
+    scale: Any
+    frequency: Any  # (e,) one frequency for each embedded number's copies
+    source: Any  # (e,) which feature each frequency reads
+    phase: Any
+    mix: Any  # (features, FREQUENCIES, MIXED)
+    weights: list[Any]
+    biases: list[Any]
+    activation: str
+
+    def parameters(self) -> list[Any]:
+        """All tensors that learn."""
+        return [self.scale, self.frequency, self.phase, self.mix, *self.weights, *self.biases]
+
+    def forward(self, X: Any, dropout: float = 0.0) -> Any:
+        """Return the raw output (n, t) of squashed features (n, k)."""
+        import torch
+        from torch.nn import functional as F
+
+        hidden = X
+        if len(self.frequency):
+            waves = torch.cos(X[:, self.source] * self.frequency + self.phase)
+            waves = waves.view(len(X), -1, FREQUENCIES)
+            mixed = torch.einsum("nde,dem->ndm", waves, self.mix).flatten(1)
+            hidden = torch.cat([X, mixed], dim=1)
+        hidden = hidden * self.scale
+        last = len(self.weights) - 1
+        for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            hidden = torch.addmm(bias, hidden, weight, alpha=1.0 / math.sqrt(len(weight)))
+            if number < last:
+                hidden = F.selu(hidden) if self.activation == "selu" else F.mish(hidden)
+                if dropout:
+                    hidden = F.dropout(hidden, dropout)
+        return hidden
+
+
+def squash(X: Features) -> Features:
+    """Return features drawn smoothly into ±BOUND, float32 (n, k)."""
+    root = np.sqrt(np.square(X * np.float32(1 / BOUND)) + np.float32(1))
+    return np.asarray(X / root, np.float32)
+
+
+def train(
+    X: Features,
+    y: FloatMatrix,
+    task: Task,
+    *,
+    weight: FloatVector | None,
+    validation: Validation | None,
+    judge: FloatMatrix | None,
+    plan: Plan,
+    budget: Budget,
+    seed: int,
+) -> tuple[Net, dict[str, Any]]:
+    """Train on squashed features.
+
+    Parameters
+    ----------
+    X
+        float32 (n, k), squashed.
+    y
+        Class numbers (n, 1) or standardised values (n, 1).
+    judge
+        The same for the validation rows, whose features are in ``validation``.
+    """
+    import torch
+
+    torch.set_num_threads(budget.threads)
+    torch.manual_seed(seed)
+    loss = _loss_of(task)
+    outputs = int(y.max()) + 1 if task == "multiclass" else 1
+    if validation is not None and judge is not None and task == "multiclass":
+        outputs = max(outputs, int(judge.max()) + 1)
+    net = _initial(X, outputs, plan, seed)
+    for tensor in net.parameters():
+        tensor.requires_grad_(True)
+    optimizer = torch.optim.AdamW(_groups(net), betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    factors = [group["factor"] for group in optimizer.param_groups]
+    rows = torch.from_numpy(X)
+    target = torch.from_numpy(y.astype(np.float32))
+    weights = None if weight is None else torch.from_numpy(weight.astype(np.float32))
+    held = None
+    if validation is not None and judge is not None:
+        held = (
+            torch.from_numpy(squash(validation.X)),
+            torch.from_numpy(judge.astype(np.float32)),
+            None
+            if validation.weight is None
+            else torch.from_numpy(validation.weight.astype(np.float32)),
+        )
+    batch = min(plan.batch, len(X))
+    steps = max(1, len(X) // batch)
+    epochs = plan.epochs
+    best, best_at, kept = math.inf, 0, [tensor.detach().clone() for tensor in net.parameters()]
+    began = time.monotonic()
+    epoch = 0
+    while epoch < epochs:
+        order = torch.randperm(len(X))
+        for step in range(steps):
+            progress = (epoch * steps + step) / (epochs * steps)
+            rate = plan.rate * _wave(progress)
+            fading = _flat_then_cosine(progress)
+            for group, factor in zip(optimizer.param_groups, factors, strict=True):
+                group["lr"] = rate * factor
+                group["weight_decay"] = plan.decay * fading * group["decays"]
+            chosen = order[step * batch : (step + 1) * batch]
+            optimizer.zero_grad(set_to_none=True)
+            output = net.forward(rows[chosen], plan.dropout * fading)
+            value = loss(output, target[chosen], None if weights is None else weights[chosen])
+            value.backward()
+            optimizer.step()
+        epoch += 1
+        if epoch == 1 or epoch == 2:
+            # The schedule has to end inside the budget, so its length is set once, by measurement.
+            spent = (time.monotonic() - began) / epoch
+            epochs = max(epoch + 1, min(plan.epochs, int(0.9 * budget.remaining_s() / spent)))
+        if held is not None:
+            with torch.no_grad():
+                now = float(loss(net.forward(held[0]), held[1], held[2]))
+            if now < best:
+                best, best_at = now, epoch
+                kept = [tensor.detach().clone() for tensor in net.parameters()]
+            elif epoch - best_at > PATIENCE * epochs:
+                break
+        if budget.remaining_s() <= 0:
+            break
+    if held is not None:
+        with torch.no_grad():
+            for tensor, copy in zip(net.parameters(), kept, strict=True):
+                tensor.copy_(copy)
+    return net, {"epochs": epochs, "best_epoch": best_at or epoch}
+
+
+def _initial(X: Features, outputs: int, plan: Plan, seed: int) -> Net:
+    import torch
+
+    random = torch.Generator().manual_seed(seed)
+    numbers = _continuous(X) if plan.sigma else np.zeros(0, np.int64)
+    count = len(numbers)
+    frequency = torch.randn(count * FREQUENCIES, generator=random) * plan.sigma * 2 * math.pi
+    phase = (torch.rand(count * FREQUENCIES, generator=random) * 2 - 1) * math.pi
+    mix = torch.randn(count, FREQUENCIES, MIXED, generator=random) / math.sqrt(FREQUENCIES)
+    widths = [X.shape[1] + count * MIXED, *[plan.width] * plan.layers, outputs]
+    weights = [
+        torch.randn(before, after, generator=random) for before, after in itertools.pairwise(widths)
+    ]
+    weights[-1].zero_()
+    biases = [torch.randn(after, generator=random) * 0.5 for after in widths[1:]]
+    biases[-1].zero_()
+    return Net(
+        scale=torch.ones(widths[0]),
+        frequency=frequency,
+        source=torch.from_numpy(np.repeat(numbers, FREQUENCIES)),
+        phase=phase,
+        mix=mix,
+        weights=weights,
+        biases=biases,
+        activation=plan.activation,
+    )
+
+
+def _continuous(X: Features) -> Any:
+    """Return the features of more than two values, at most MOST_EMBEDDED."""
+    sample = X[:: max(1, len(X) // 2000)]
+    several = [k for k in range(X.shape[1]) if len(np.unique(sample[:, k])) > 8]
+    return np.asarray(several[:MOST_EMBEDDED], np.int64)
+
+
+def _groups(net: Net) -> list[dict[str, Any]]:
+    groups = [
+        {"params": [net.scale], "factor": SCALE_RATE, "decays": 0.0},
+        {"params": net.biases, "factor": BIAS_RATE, "decays": 0.0},
+        {"params": net.weights, "factor": 1.0, "decays": 1.0},
+    ]
+    if len(net.frequency):
+        groups.append({"params": [net.frequency, net.phase, net.mix], "factor": 0.1, "decays": 0.0})
+    return groups
+
+
+def _loss_of(task: Task) -> Callable[[Any, Any, Any], Any]:
+    from torch.nn import functional as F
+
+    def mean(losses: Any, weight: Any) -> Any:
+        return losses.mean() if weight is None else (losses * weight).sum() / weight.sum()
+
+    if task == "binary":
+        return lambda out, y, w: mean(
+            F.binary_cross_entropy_with_logits(out[:, 0], y[:, 0], reduction="none"), w
+        )
+    if task == "multiclass":
+        return lambda out, y, w: mean(F.cross_entropy(out, y[:, 0].long(), reduction="none"), w)
+    return lambda out, y, w: mean((out[:, 0] - y[:, 0]) ** 2, w)
+
+
+def _wave(progress: float) -> float:
+    """Fall and rise four times, each longer than the last (the paper's coslog4)."""
+    return 0.5 * (1 - math.cos(2 * math.pi * math.log2(1 + 15 * progress)))
+
+
+def _flat_then_cosine(progress: float) -> float:
+    """Stay at 1 for half of the way, then fall to 0."""
+    return 1.0 if progress < 0.5 else 0.5 * (1 + math.cos(math.pi * (2 * progress - 1)))
