@@ -48,25 +48,36 @@ def fit_target_means(
     texts = read_texts(columns, about)
     levels = find_levels(texts.cells, limit=options.limit, min_count=options.min_count)
     name = " × ".join(column.name for column in about)
-    values = target.one_hot()
-    weights = np.ones(len(values)) if weight is None else weight
-    everything = np.arange(len(values))
-    table = _means(levels, values, weights, everything, options.alpha)
-    out_of_fold = np.empty((len(values), table.shape[1]))
-    for fold in folds.parts:
-        rows = fold.fit if len(fold.fit) else everything
-        part = _means(levels, values, weights, rows, options.alpha)
-        codes = levels.codes[fold.judge]
-        # With nothing to fit on, the mean of all targets: the same number for all of its rows.
-        out_of_fold[fold.judge] = part[codes] if len(fold.fit) else part[-1]
-    names = _names(name, table.shape[1])
+    table, out_of_fold = means_of(levels, target, weight, folds, options.alpha)
+    names = names_of(name, table.shape[1])
     if options.rank:
         table = np.column_stack([table, np.arange(levels.count + 1)])
         out_of_fold = np.column_stack([out_of_fold, levels.codes])
         names += (f"{name}:rank",)
-    narrow = _narrow(table)
+    narrow = to_float32(table)
     lookup = Lookup(texts.wire, "features", levels.keys, narrow[:-1], narrow[-1])
-    return FittedEncoder((*texts.blocks, lookup), names, _narrow(out_of_fold))
+    return FittedEncoder((*texts.blocks, lookup), names, to_float32(out_of_fold))
+
+
+def means_of(
+    levels: Levels, target: Target, weight: FloatVector | None, folds: Folds, alpha: float
+) -> tuple[FloatMatrix, FloatMatrix]:
+    """Return the smoothed means of each level, the overall mean last, and the rows' out of fold.
+
+    Shapes (K + 1, t) and (n, t).
+    """
+    values = target.one_hot()
+    weights = np.ones(len(values)) if weight is None else weight
+    everything = np.arange(len(values))
+    table = _means(levels, values, weights, everything, alpha)
+    out_of_fold = np.empty((len(values), table.shape[1]))
+    for fold in folds.parts:
+        rows = fold.fit if len(fold.fit) else everything
+        part = _means(levels, values, weights, rows, alpha)
+        codes = levels.codes[fold.judge]
+        # With nothing to fit on, the mean of all targets: the same number for all of its rows.
+        out_of_fold[fold.judge] = part[codes] if len(fold.fit) else part[-1]
+    return table, out_of_fold
 
 
 def _means(
@@ -87,11 +98,13 @@ def _means(
     return np.vstack([means, overall])
 
 
-def _names(name: str, width: int) -> tuple[str, ...]:
+def names_of(name: str, width: int) -> tuple[str, ...]:
+    """Return the names of ``width`` target means of one thing."""
     if width == 1:
         return (f"{name}:target",)
     return tuple(f"{name}:target[{number}]" for number in range(width))
 
 
-def _narrow(matrix: FloatMatrix) -> Features:
+def to_float32(matrix: FloatMatrix) -> Features:
+    """Return means as features; what float32 cannot hold is its largest number."""
     return np.clip(matrix, -FLOAT32_MAX, FLOAT32_MAX).astype(np.float32)

@@ -32,7 +32,7 @@ def by_values(
     """
     varied = [_as_codes(spec, contract) for spec in specs]
     repeated = [column for column in contract.columns if _repeats(column, rows)]
-    return (*varied, *(EncoderSpec("target", (column.name,), {}) for column in repeated))
+    return (*varied, *(EncoderSpec("value_means", (column.name,), {}) for column in repeated))
 
 
 def explain(contract: Contract, rows: int) -> Decision:

@@ -19,7 +19,7 @@ PLANNED = (
 
 def test_whole_numbers_that_repeat_are_also_read_as_categories() -> None:
     varied = by_values(PLANNED, CONTRACT, rows=10_000)
-    assert varied[-1] == EncoderSpec("target", ("gain",), {})
+    assert varied[-1] == EncoderSpec("value_means", ("gain",), {})
     assert len(varied) == len(PLANNED) + 1
     assert "'gain'" in explain(CONTRACT, 10_000).reason
 
