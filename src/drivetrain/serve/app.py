@@ -72,10 +72,10 @@ class App:
             if route.method == "POST":
                 media = self._check_head(route, scope["headers"])
                 body = await self._body(receive)
-                request = Request(body, media, names)
+                request = Request(body, media, names, scope["headers"])
             else:
                 body = b""
-                request = Request(body, "", names)
+                request = Request(body, "", names, scope["headers"])
             if len(body) <= self.settings.inline_bytes:
                 reply = route.handler(request, self.service)
             else:
@@ -149,6 +149,10 @@ class App:
             media = self._media[reply.media] = reply.media.encode("ascii")
         headers.append((b"content-type", media))
         headers.append((b"content-length", b"%d" % len(reply.body)))
+        if reply.answer is not None:
+            headers.append((b"x-prediction-id", reply.answer.prediction_id.encode("ascii")))
+            headers.append((b"x-model-version", reply.answer.version.encode("ascii")))
+        headers += reply.headers
         if reply.status == 503:
             headers += _RETRY
         if self.service.state == "draining":

@@ -18,7 +18,7 @@ import msgspec
 
 from drivetrain.core.contract import Contract
 from drivetrain.core.plugins import Plugins
-from drivetrain.serve.service import Service
+from drivetrain.serve.service import Answer, Service
 
 JSON = "application/json"
 OutputName: TypeAlias = Literal["prediction", "probabilities"]
@@ -34,14 +34,27 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     media: str  # "application/json", without parameters; "" where there is no body
     names: Mapping[str, str]
+    headers: Sequence[tuple[bytes, bytes]] = ()  # as they came, their names in lower case
+
+    def header(self, name: bytes) -> str | None:
+        """Return the first header called ``name``, which is in lower case; None without one."""
+        for known, value in self.headers:
+            if known == name:
+                return value.decode("latin-1").strip()
+        return None
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
-    """What is sent back."""
+    """What is sent back.
+
+    A reply that carries an ``answer`` gets the headers that name the prediction and its model.
+    """
 
     body: bytes
     status: int = 200
     media: str = JSON
+    answer: Answer | None = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 Handler: TypeAlias = Callable[[Request, Service], Reply]

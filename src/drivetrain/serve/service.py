@@ -19,8 +19,10 @@ from drivetrain.core.contract import Contract
 from drivetrain.core.errors import RequestError, ResourceError, UnknownNameError, Value
 from drivetrain.core.manifest import Manifest
 from drivetrain.runtime.admit import Admitted
+from drivetrain.serve.prediction_id import new_id
 
 State: TypeAlias = Literal["loading", "ready", "draining"]
+Role: TypeAlias = Literal["answer", "shadow"]  # what the client got, or what nobody got
 Rows: TypeAlias = "Sequence[Mapping[str, Any]] | Mapping[str, Any]"  # records, or equal columns
 
 
@@ -43,10 +45,32 @@ class Scorer(Protocol):
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """The model's outputs for the rows of one request."""
+    """The model's outputs for the rows of one request.
+
+    ``prediction_id`` is the id of row 0; ``serve.prediction_id`` has those of the others.
+    """
 
     outputs: dict[str, Array]
     rows: int
+    prediction_id: str = ""
+    version: str = ""
+
+
+class Log(Protocol):
+    """Where answers are kept; ``serve.log.PredictionLog``."""
+
+    def add(self, record: Logged) -> None:
+        """Keep one request's rows, without waiting unless told to."""
+
+
+class Logged(msgspec.Struct, frozen=True, gc=False):
+    """The rows of one request as the log keeps them."""
+
+    served: Served
+    columns: Columns
+    answer: Answer
+    at_us: int
+    role: Role
 
 
 class Served:
@@ -76,6 +100,7 @@ class Service:
         self.breaches: Counter[tuple[str, str]] = Counter()  # (column, breach) -> cells
         self.errors: Counter[str] = Counter()  # code of the error -> requests
         self.rows = 0
+        self.log: Log | None = None
         self._served: Served | None = None
         self._lock = threading.Lock()
 
@@ -118,8 +143,10 @@ class Service:
             raise _unknown("version", served.version, version)
         return served
 
-    def predict(self, served: Served, rows: Rows) -> Answer:
-        """Answer rows: a list of records, or columns of equal lengths.
+    def predict(self, served: Served, rows: Rows, *, role: Role = "answer") -> Answer:
+        """Answer rows: a list of records, columns of equal lengths, or an Arrow table.
+
+        The rows and their answers go to the log under ``role``.
 
         Raises
         ------
@@ -139,7 +166,12 @@ class Service:
                 code="DT261",
             )
         self._count(admitted)
-        return Answer(served.model.run(admitted.columns), admitted.rows)
+        at_us, prediction_id = new_id()
+        outputs = served.model.run(admitted.columns)
+        answer = Answer(outputs, admitted.rows, prediction_id, served.version)
+        if self.log is not None and admitted.rows:
+            self.log.add(Logged(served, admitted.columns, answer, at_us, role))
+        return answer
 
     def count_error(self, code: str) -> None:
         """Count a request that was answered with an error."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import os
+import uuid
 from typing import Any
 
 import msgspec
@@ -77,6 +78,16 @@ class ProtocolConformance:
         assert reply.status == 200, reply.body
         found = protocol.read(reply.body, output)
         assert np.array_equal(np.array(found, dtype=expected.dtype), expected)
+
+    def test_an_answer_names_its_prediction_and_its_model(self, protocol: Protocol) -> None:
+        model = TabularModel()
+        call = protocol.call(model.contract, "tabular", model.rows(2), "prediction")
+        with serving(protocol, model) as client:
+            replies = [send(client, call) for _ in range(2)]
+        first, second = (uuid.UUID(reply.headers["x-prediction-id"]) for reply in replies)
+        assert first.version == 7
+        assert first != second
+        assert replies[0].headers["x-model-version"] == model.manifest.content_hash[:12]
 
     def test_a_row_alone_is_answered_as_in_a_batch(self, protocol: Protocol) -> None:
         model = TabularModel()
@@ -204,7 +215,10 @@ class ProtocolConformance:
         with serving(protocol, model) as client:
             headers = {"content-type": call.media}
             parts = client.ask("POST", call.path, call.body, headers=headers, parts=50)
-            assert parts.body == send(client, call).body
+            whole = send(client, call)
+        assert (parts.status, whole.status) == (200, 200)
+        read = [protocol.read(reply.body, "prediction") for reply in (parts, whole)]
+        assert read[0] == read[1]
 
     def test_another_media_type_is_415(self, protocol: Protocol) -> None:
         model = TabularModel()

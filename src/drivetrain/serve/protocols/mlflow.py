@@ -115,7 +115,8 @@ def _invocations(request: Request, service: Service) -> Reply:
         method = "predict" if asked.params is None else asked.params.method
     output = _output(served, method)
     answer = service.predict(served, rows)
-    return Reply(write_json({"predictions": answer.outputs[output].tolist()}))
+    body = write_json({"predictions": answer.outputs[output].tolist()})
+    return Reply(body, answer=answer)
 
 
 def _output(served: Served, method: str) -> str:

@@ -137,8 +137,9 @@ def _infer(request: Request, service: Service) -> Reply:
     reply: dict[str, Any] = {"model_name": served.name, "model_version": served.version}
     if asked.id is not None:
         reply["id"] = asked.id
+    reply["parameters"] = {"prediction_id": answer.prediction_id}
     reply["outputs"] = [output_tensor(name, answer.outputs[name]) for name in names]
-    return Reply(write_json(reply))
+    return Reply(write_json(reply), answer=answer)
 
 
 def _outputs(asked: InferRequest, served: Served) -> Sequence[str]:
