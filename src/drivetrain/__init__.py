@@ -13,19 +13,22 @@ scoring needs no training library. ``__init__.pyi`` tells type checkers the same
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Classifier": "drivetrain.lifecycle.estimators",
-    "Model": "drivetrain.runtime.model",
-    "Regressor": "drivetrain.lifecycle.estimators",
-    "check": "drivetrain.lifecycle.check",
-    "evaluate": "drivetrain.lifecycle.evaluate",
-    "load": "drivetrain.runtime.model",
-    "predict": "drivetrain.lifecycle.predict",
-    "train": "drivetrain.lifecycle.train",
+    "Classifier": ("drivetrain.lifecycle.estimators", "Classifier"),
+    "Model": ("drivetrain.runtime.model", "Model"),
+    "Regressor": ("drivetrain.lifecycle.estimators", "Regressor"),
+    "check": ("drivetrain.lifecycle.check", "check"),
+    "evaluate": ("drivetrain.lifecycle.evaluate", "evaluate"),
+    "inspect": ("drivetrain.lifecycle.inspect", "inspect"),
+    "predict": ("drivetrain.lifecycle.predict", "predict"),
+    "serve": ("drivetrain.lifecycle.serve", "serve"),
+    "train": ("drivetrain.lifecycle.train", "train_model"),
 }
 
 __all__ = [
@@ -36,22 +39,39 @@ __all__ = [
     "check",
     "errors",
     "evaluate",
+    "inspect",
     "load",
     "predict",
+    "serve",
     "train",
 ]
 
 
-def __getattr__(name: str) -> Any:
+def _find(name: str) -> Any:
+    errors = importlib.import_module("drivetrain.core.errors")
     if name == "errors":
-        value: Any = importlib.import_module("drivetrain.core.errors")
-    elif name in _HOMES:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
-    else:
-        raise AttributeError(f"module 'drivetrain' has no attribute '{name}'")
-    globals()[name] = value
-    return value
+        return errors
+    if name == "load":
+        return importlib.import_module("drivetrain.runtime.model").Model.load
+    module, attribute = _HOMES[name]
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise errors.MissingLibraryError.of(error, where=f"drivetrain.{name}") from error
 
 
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+def _name(name: str) -> property:
+    """Make a name of the package, found when it is asked for.
+
+    Two verbs are called like the rooms that do their work, ``evaluate`` and ``serve``. Importing a
+    room would put it in the verb's place, which a property does not let happen.
+    """
+    return property(lambda _: _find(name), lambda _, room: None)
+
+
+def _list(module: ModuleType) -> list[str]:
+    return sorted({*vars(module), *__all__})
+
+
+_names = {name: _name(name) for name in ("errors", "load", *_HOMES)}
+sys.modules[__name__].__class__ = type("Package", (ModuleType,), {**_names, "__dir__": _list})

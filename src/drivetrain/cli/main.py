@@ -25,7 +25,12 @@ from drivetrain.cli.output import (
     write_text,
 )
 from drivetrain.cli.parse import parse, settle
-from drivetrain.core.errors import DrivetrainError, InternalError, UnknownNameError
+from drivetrain.core.errors import (
+    DrivetrainError,
+    InternalError,
+    MissingLibraryError,
+    UnknownNameError,
+)
 from drivetrain.core.progress import silent, to_stderr
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells say it
@@ -56,6 +61,8 @@ def _guarded(words: list[str], commands: Commands) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
+    except ModuleNotFoundError as error:
+        return _fail(MissingLibraryError.of(error, where=f"drivetrain {words[0]}"), words)
     except Exception as error:  # the last stop: a fault of ours still ends in one line
         return _fail(_internal(error), words)
 

@@ -209,6 +209,16 @@ class MissingLibraryError(MachineError, ImportError):
 
     default_code = "DT310"
 
+    @classmethod
+    def of(cls, error: ImportError, *, where: str) -> MissingLibraryError:
+        """Put Python's own error into words."""
+        return cls(
+            where=where,
+            expected=f"library '{error.name}' to be installed",
+            got="no such library",
+            remedy="Install the extra that brings it, such as: pip install 'drivetrain[train]'",
+        )
+
 
 class InternalError(DrivetrainError, RuntimeError):
     """A fault of drivetrain itself."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 import typing
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -66,7 +67,17 @@ def _description(hint: Any) -> str:
 
 def fields(settings: type[msgspec.Struct]) -> list[Field]:
     """List the settings of a struct in their order."""
-    hints = typing.get_type_hints(settings, include_extras=True)
+    return list(_fields(settings))
+
+
+@cache
+def _hints(settings: type[msgspec.Struct]) -> dict[str, Any]:
+    return typing.get_type_hints(settings, include_extras=True)
+
+
+@cache
+def _fields(settings: type[msgspec.Struct]) -> tuple[Field, ...]:
+    hints = _hints(settings)
     described = typing.cast(inspect.StructType, inspect.type_info(settings))
     listed = []
     for field in described.fields:
@@ -84,7 +95,7 @@ def fields(settings: type[msgspec.Struct]) -> list[Field]:
                 choices=choices,
             )
         )
-    return listed
+    return tuple(listed)
 
 
 def build(settings: type[S], values: Mapping[str, Any], *, source: str = "settings") -> S:
@@ -141,9 +152,8 @@ def verify(settings: type[msgspec.Struct], values: Mapping[str, Any], *, source:
 def _convert_one(
     settings: type[msgspec.Struct], name: str, value: Any, field: Field, source: str
 ) -> None:
-    hint = typing.get_type_hints(settings, include_extras=True)[name]
     try:
-        msgspec.convert(value, hint, strict=False)
+        msgspec.convert(value, _hints(settings)[name], strict=False)
     except msgspec.ValidationError as error:
         expected = "one of " + ", ".join(field.choices) if field.choices else _reason(error)
         raise SettingError(

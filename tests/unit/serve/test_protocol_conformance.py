@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-import drivetrain.serve.protocols
 from drivetrain.core.errors import DrivetrainError
+from drivetrain.serve import protocols
 from drivetrain.serve.protocol import PROTOCOLS, Protocol, Reply, Request, Route
 from drivetrain.serve.service import Service
 from drivetrain.testing.protocols import ProtocolConformance
 
 FILES = sorted(
     file.stem
-    for folder in drivetrain.serve.protocols.__path__
+    for folder in protocols.__path__
     for file in Path(folder).glob("*.py")
     if not file.stem.startswith("_")
 )
