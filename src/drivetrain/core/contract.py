@@ -86,7 +86,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a valid row is. ``columns`` are the model's inputs, in the order of the training data."""
+    """What a valid row is. ``columns`` are the model's inputs, in the training data's order."""
 
     columns: tuple[Column, ...]
     target: Target | None = None

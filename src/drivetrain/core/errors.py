@@ -8,7 +8,7 @@
     │   ├── DataError         (ValueError)      2   400   a file, a table, a target
     │   ├── ContractError     (ValueError)      2   400   a row breaches the Contract
     │   ├── BundleError       (ValueError)      2   400   a bundle is absent, changed, too new
-    │   ├── RequestError      (ValueError)      2   4xx   an HTTP request refused for its form or size
+    │   ├── RequestError      (ValueError)      2   4xx   a request refused for its form or size
     │   └── UnknownNameError  (LookupError)     2   404   no such model, version, plug-in
     ├── GateError                               1   409   a gate refused: the proof, a strict check
     │   └── ParityError                         1   409   graph and fitted thing differ

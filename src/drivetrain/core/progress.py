@@ -28,7 +28,7 @@ def silent(_: Progress) -> None:
 
 
 def to_stderr(news: Progress) -> None:
-    """Print the news to standard error, one line each; on a terminal counts overwrite themselves."""
+    """Print the news to standard error, one line each; a terminal's counts overwrite themselves."""
     share = "" if not news.total or news.done is None else f" {100 * news.done / news.total:3.0f}%"
     line = f"{news.elapsed_s:6.1f}s  {news.stage:<9}{share} {news.message}"
     counting = sys.stderr.isatty() and news.done is not None and news.done != news.total
@@ -53,7 +53,5 @@ class Reporter:
     ) -> None:
         """Tell the listener one thing."""
         self._listener(
-            Progress(
-                stage=stage, message=message, done=done, total=total, elapsed_s=self.elapsed_s
-            )
+            Progress(stage=stage, message=message, done=done, total=total, elapsed_s=self.elapsed_s)
         )
