@@ -216,7 +216,9 @@ class MissingLibraryError(MachineError, ImportError):
             where=where,
             expected=f"library '{error.name}' to be installed",
             got="no such library",
-            remedy="Install the extra that brings it, such as: pip install 'drivetrain[train]'",
+            remedy=f"Install it: pip install {error.name}, or all that training needs: "
+            "pip install 'drivetrain[train]'",
+            code="DT311",
         )
 
 

@@ -76,13 +76,7 @@ class Plugins(Generic[T]):
         except MissingLibraryError:
             raise
         except ImportError as error:
-            raise MissingLibraryError(
-                where=f"{self.attribute} '{name}'",
-                expected=f"library '{error.name}' to be installed",
-                got="no such library",
-                remedy=f"Install it: pip install {error.name}",
-                code="DT311",
-            ) from error
+            raise MissingLibraryError.of(error, where=f"{self.attribute} '{name}'") from error
 
     def load_all(self) -> dict[str, T]:
         """Import every plug-in; one that fails is named in a warning and left out."""
