@@ -32,7 +32,7 @@ from drivetrain.stats.metrics import Metric, default_metric, find_metric
 
 # One row in a batch may cost this much in models, on one core. With encoders and the reading of
 # cells it keeps two cores above 100,000 rows a second.
-MOST_NS = 15_000.0
+MOST_NS = 12_000.0
 _PACKAGES = ("drivetrain", "numpy", "onnxruntime", "onnx", "lightgbm", "scikit-learn", "polars",
              "xgboost", "catboost")  # fmt: skip
 # What may change between two runs that go on with each other's trials.
