@@ -155,7 +155,7 @@ class App:
         headers += reply.headers
         if reply.status == 503:
             headers += _RETRY
-        if self.service.state == "draining":
+        if self.service.is_leaving:
             headers += _CLOSE
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})

@@ -1,8 +1,8 @@
 """What protocols ask: the model that is served now, its answers, and what has been counted.
 
-The slot holds one :class:`Served`, an immutable pair of a model and its name. A handler takes it
-once and works with that one to its end, so replacing the slot is one assignment and every answer
-comes from exactly one model.
+The slot holds one :class:`~drivetrain.serve.served.Lineup`. A handler takes a model from it once
+and works with that one to its end, so replacing the slot is one assignment and every answer comes
+from exactly one model.
 """
 
 from __future__ import annotations
@@ -15,33 +15,17 @@ from typing import Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from drivetrain.core.arrays import Array, Columns
-from drivetrain.core.contract import Contract
 from drivetrain.core.errors import RequestError, ResourceError, UnknownNameError, Value
-from drivetrain.core.manifest import Manifest
 from drivetrain.runtime.admit import Admitted
 from drivetrain.serve.prediction_id import new_id
+from drivetrain.serve.served import Lineup as Lineup
+from drivetrain.serve.served import Scorer as Scorer
+from drivetrain.serve.served import Served as Served
+from drivetrain.serve.shadow import ShadowQueue
 
 State: TypeAlias = Literal["loading", "ready", "draining"]
 Role: TypeAlias = Literal["answer", "shadow"]  # what the client got, or what nobody got
 Rows: TypeAlias = "Sequence[Mapping[str, Any]] | Mapping[str, Any]"  # records, or equal columns
-
-
-class Scorer(Protocol):
-    """What is served: ``runtime.Model``, or anything that runs typed columns as it does."""
-
-    @property
-    def contract(self) -> Contract:
-        """What a valid row is."""
-
-    @property
-    def manifest(self) -> Manifest:
-        """Everything known about the bundle."""
-
-    def admit(self, source: object) -> Admitted:
-        """Turn rows into typed columns; ContractError where the Contract refuses one."""
-
-    def run(self, columns: Columns) -> dict[str, Array]:
-        """Return ``prediction`` (n,) and, for a classification, ``probabilities`` (n, classes)."""
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -73,18 +57,6 @@ class Logged(msgspec.Struct, frozen=True, gc=False):
     role: Role
 
 
-class Served:
-    """A model under the name and version that clients call it by."""
-
-    def __init__(self, model: Scorer, *, name: str | None = None) -> None:
-        self.model = model
-        self.name = name or model.manifest.name
-        self.version = model.manifest.content_hash[:12] or "1"
-        self.contract = model.contract
-        self.classes = model.manifest.classes
-        self.output_names = tuple(output.name for output in model.manifest.outputs)
-
-
 class Service:
     """The served model's slot, readiness, and counters.
 
@@ -101,18 +73,29 @@ class Service:
         self.errors: Counter[str] = Counter()  # code of the error -> requests
         self.rows = 0
         self.log: Log | None = None
-        self._served: Served | None = None
+        self.is_leaving = False  # connections are to close; said in every reply
+        self.shadow = ShadowQueue(self._answer_beside)
+        self._lineup: Lineup | None = None
         self._lock = threading.Lock()
 
     def swap(self, served: Served) -> None:
-        """Put a model that answered its vectors into the slot; requests in flight keep theirs."""
-        self._served = served
+        """Let one model answer everything from now on."""
+        self.follow(Lineup([(served, 1.0)]))
+
+    def follow(self, lineup: Lineup) -> None:
+        """Put models that answered their vectors into the slot; requests in flight keep theirs."""
+        self._lineup = lineup
         if self.state == "loading":
             self.state = "ready"
 
     def drain(self) -> None:
         """Stop telling anyone that this server is ready; requests are answered on."""
         self.state = "draining"
+        self.is_leaving = True
+
+    def leave(self) -> None:
+        """Let connections close after their next answer; another worker takes this one's place."""
+        self.is_leaving = True
 
     @property
     def is_ready(self) -> bool:
@@ -125,23 +108,24 @@ class Service:
             raise _not_ready(self.state)
 
     def served(self, name: str | None = None, version: str | None = None) -> Served:
-        """Return the model in the slot, which must have this name and version where given.
+        """Return the model that answers, which must have this name and version where given.
 
         Raises
         ------
         UnknownNameError
-            If the model has another name or version.
+            If no model has this name and version.
         ResourceError
             If none is loaded yet.
         """
-        served = self._served
-        if served is None:
+        lineup = self._lineup
+        if lineup is None:
             raise _not_ready(self.state)
-        if name is not None and name != served.name:
-            raise _unknown("model", served.name, name)
-        if version is not None and version != served.version:
-            raise _unknown("version", served.version, version)
-        return served
+        if name is None:
+            return lineup.take()
+        found = lineup.find(name, version)
+        if found is None:
+            raise _unknown(lineup.first, name, version)
+        return found
 
     def predict(self, served: Served, rows: Rows, *, role: Role = "answer") -> Answer:
         """Answer rows: a list of records, columns of equal lengths, or an Arrow table.
@@ -155,6 +139,8 @@ class Service:
         RequestError
             If there are more rows than one request may have.
         """
+        if served.split is not None:
+            served = served.split.by_rows(rows)
         admitted = served.model.admit(rows)
         if admitted.rows > self.max_rows:
             raise RequestError(
@@ -165,13 +151,19 @@ class Service:
                 remedy="Send them in several requests.",
                 code="DT261",
             )
-        self._count(admitted)
+        if role == "answer":
+            self._count(admitted)
         at_us, prediction_id = new_id()
         outputs = served.model.run(admitted.columns)
         answer = Answer(outputs, admitted.rows, prediction_id, served.version)
         if self.log is not None and admitted.rows:
             self.log.add(Logged(served, admitted.columns, answer, at_us, role))
+        if self._lineup is not None and self._lineup.shadows and role == "answer":
+            self.shadow.offer(self._lineup.shadows, rows, admitted.rows)
         return answer
+
+    def _answer_beside(self, served: Served, rows: Rows) -> None:
+        self.predict(served, rows, role="shadow")
 
     def count_error(self, code: str) -> None:
         """Count a request that was answered with an error."""
@@ -195,7 +187,10 @@ def _not_ready(state: State) -> ResourceError:
     )
 
 
-def _unknown(thing: str, expected: str, got: str) -> UnknownNameError:
+def _unknown(served: Served, name: str, version: str | None) -> UnknownNameError:
+    thing, expected, got = "model", served.name, name
+    if version is not None and name == served.name:
+        thing, expected, got = "version", served.version, version
     return UnknownNameError(
         where=f"the {thing} in the path",
         expected=f"'{expected}'",

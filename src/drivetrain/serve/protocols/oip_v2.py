@@ -134,7 +134,7 @@ def _infer(request: Request, service: Service) -> Reply:
     asked = read_json(_decoder, request.body)
     names = _outputs(asked, served)
     answer = service.predict(served, rows_of(asked.inputs, served.contract))
-    reply: dict[str, Any] = {"model_name": served.name, "model_version": served.version}
+    reply: dict[str, Any] = {"model_name": served.name, "model_version": answer.version}
     if asked.id is not None:
         reply["id"] = asked.id
     reply["parameters"] = {"prediction_id": answer.prediction_id}
