@@ -75,7 +75,7 @@ def run_one(system: str, one: Set, seed: int, seconds: float, *, keep: bool) -> 
     with (folder / "log").open("w") as log:
         try:
             subprocess.run(
-                [python, str(HERE / "systems" / f"{script}.py"), json.dumps(job)],
+                [python, str(HERE / "systems" / f"with_{script}.py"), json.dumps(job)],
                 check=True, stdout=log, stderr=log, env=environment,
                 timeout=OVERTIME * seconds + 120,
             )  # fmt: skip

@@ -67,4 +67,4 @@ def split(one: Set, seed: int, folder: Path) -> tuple[Path, Path]:
 def _read(file: Path) -> pl.DataFrame:
     if file.suffix == ".parquet":
         return pl.read_parquet(file)
-    return pl.read_csv(file, infer_schema=False, missing_utf8_is_empty_string=False)
+    return pl.read_csv(file, infer_schema=False)
