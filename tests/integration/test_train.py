@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -131,6 +132,16 @@ def test_group_time_and_weight_hold_and_are_no_inputs() -> None:
     assert "'group'" in holdout[0].reason
     by_time = train_model(without(table(), "binary"), "binary", time_limit=4.0, time="day")
     assert any("'day'" in d.reason for d in by_time.manifest.decisions)
+
+
+def test_a_bundle_without_a_place_goes_with_its_model() -> None:
+    model = train_model(without(table(), "value"), "value", time_limit=3.0, trials=1)
+    home = Path(model.path).parent
+    assert home.is_dir()
+    assert model.predict(without(table(), "value").drop("value")).shape == (400,)
+    del model
+    gc.collect()
+    assert not home.exists()
 
 
 def test_a_label_metric_moves_the_threshold_and_the_graph_obeys() -> None:

@@ -7,6 +7,8 @@ libraries; ``ship`` evaluates through the graph, measures and writes.
 from __future__ import annotations
 
 import os
+import shutil
+import weakref
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -101,6 +103,8 @@ def train(
 def train_model(data: Any, target: str, **settings: Any) -> Model:
     """Train as :func:`train` does, and return the bundle loaded.
 
+    Without ``out`` the bundle's folder is a temporary one that goes with the model.
+
     Examples
     --------
     ::
@@ -108,7 +112,11 @@ def train_model(data: Any, target: str, **settings: Any) -> Model:
         model = train_model("income.csv", target="income", time_limit=60)
         model.predict_proba({"age": 39, "education": "Bachelors"})
     """
-    return Model.load(train(data, target, **settings).bundle)
+    bundle = Path(train(data, target, **settings).bundle)
+    model = Model.load(bundle)
+    if settings.get("out") is None:
+        weakref.finalize(model, shutil.rmtree, bundle.parent, ignore_errors=True)
+    return model
 
 
 def run(data: Any, settings: TrainSettings, reporter: Reporter) -> TrainResult:
