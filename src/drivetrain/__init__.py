@@ -4,8 +4,8 @@
 >>> dt.__version__.count(".")
 2
 
-``dt.train``, ``dt.load``, ``dt.check``, ``dt.evaluate`` and ``dt.predict`` are the verbs, the same
-words as the commands of ``drivetrain``; ``dt.Classifier`` and ``dt.Regressor`` are scikit-learn
+``dt.train``, ``dt.load``, ``dt.check``, ``dt.evaluate``, ``dt.predict``, ``dt.explain`` and others are
+verbs, the same words as the commands of ``drivetrain``; ``dt.Classifier`` and ``dt.Regressor`` are scikit-learn
 estimators; ``dt.errors`` holds every error. A name is imported when it is first used, so that
 scoring needs no training library. ``__init__.pyi`` tells type checkers the same names.
 """
@@ -25,6 +25,7 @@ _HOMES = {
     "Regressor": ("drivetrain.lifecycle.estimators", "Regressor"),
     "check": ("drivetrain.lifecycle.check", "check"),
     "evaluate": ("drivetrain.lifecycle.evaluate", "evaluate"),
+    "explain": ("drivetrain.lifecycle.explain", "explain"),
     "inspect": ("drivetrain.lifecycle.inspect", "inspect"),
     "predict": ("drivetrain.lifecycle.predict", "predict"),
     "serve": ("drivetrain.lifecycle.serve", "serve"),
@@ -39,6 +40,7 @@ __all__ = [
     "check",
     "errors",
     "evaluate",
+    "explain",
     "inspect",
     "load",
     "predict",

@@ -3,6 +3,7 @@ from drivetrain.lifecycle.check import check as check
 from drivetrain.lifecycle.estimators import Classifier as Classifier
 from drivetrain.lifecycle.estimators import Regressor as Regressor
 from drivetrain.lifecycle.evaluate import evaluate as evaluate
+from drivetrain.lifecycle.explain import explain as explain
 from drivetrain.lifecycle.inspect import inspect as inspect
 from drivetrain.lifecycle.predict import predict as predict
 from drivetrain.lifecycle.serve import serve as serve
@@ -19,6 +20,7 @@ __all__ = [
     "check",
     "errors",
     "evaluate",
+    "explain",
     "inspect",
     "load",
     "predict",

@@ -93,7 +93,7 @@ def evaluate(
     chosen = build(EvaluateSettings, given, source="evaluate()")
     reporter = Reporter(progress)
     model = Model.load(bundle)
-    target = _target(model.manifest)
+    target = target_of(model.manifest)
     table = read_table(data)
     reporter.say("read", f"{table.rows:,} rows of {table.source}")
     if target.name not in table.frame.columns:
@@ -154,7 +154,8 @@ def training_scorecard(manifest: Manifest) -> Scorecard:
         ) from error
 
 
-def _target(manifest: Manifest) -> Target:
+def target_of(manifest: Manifest) -> Target:
+    """Return the target of a bundle; BundleError if it has none."""
     if manifest.contract.target is None:
         raise BundleError(
             where=f"manifest of '{manifest.name}', contract",
