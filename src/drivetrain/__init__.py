@@ -4,10 +4,10 @@
 >>> dt.__version__.count(".")
 2
 
-``dt.train``, ``dt.load``, ``dt.check``, ``dt.evaluate``, ``dt.predict``, ``dt.explain`` and others are
-verbs, the same words as the commands of ``drivetrain``; ``dt.Classifier`` and ``dt.Regressor`` are scikit-learn
-estimators; ``dt.errors`` holds every error. A name is imported when it is first used, so that
-scoring needs no training library. ``__init__.pyi`` tells type checkers the same names.
+``dt.train``, ``dt.load``, ``dt.check``, ``dt.evaluate``, ``dt.predict`` and ``dt.explain`` are
+verbs, the same words as the commands of ``drivetrain``; ``dt.Classifier`` and ``dt.Regressor``
+are scikit-learn estimators; ``dt.errors`` holds every error. A name is imported when it is first
+used, so that scoring needs no training library; ``__init__.pyi`` tells type checkers the same.
 """
 
 from __future__ import annotations
