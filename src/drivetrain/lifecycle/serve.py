@@ -44,6 +44,6 @@ def serve(
         dt.serve("income.bundle", port=8080)
     """
     chosen = build(ServeSettings, {"host": host, "port": port, **settings}, source="serve()")
-    from drivetrain.serve.server import run  # uvicorn is slow to import
+    from drivetrain.serve.supervisor import run
 
     run(bundle, chosen)

@@ -1,12 +1,10 @@
-"""One server process: the socket, the model's loading, signals, and the way out.
+"""What a worker runs: uvicorn on a socket that it shares, and orders from its parent.
 
-The socket is bound first, so that a taken port is one line and not a failed start; then uvicorn
-runs and answers that it lives but is not ready, while a thread loads and tries the model. On
-SIGTERM or SIGINT readiness turns false, and for ``drain_delay_s`` requests are answered with
-``Connection: close`` so that clients and load balancers go elsewhere; then the port closes, what
-is in flight is finished, and the process ends with status 0.
-
-:func:`listen` and :class:`Server` are apart so that a parent process can own the socket of many.
+A worker that is told a state loads it on a thread, swaps it in, and only then opens the port, so
+that it takes no request before it can answer (the parent opens one early where none is open, to
+say that the server lives but is not ready). Told to leave or to drain it lets replies say
+``Connection: close`` for ``drain_delay_s``, closes the port, finishes what is in flight and ends.
+When the parent dies, its workers read the end of its orders and drain.
 """
 
 from __future__ import annotations
@@ -17,187 +15,182 @@ import logging
 import signal
 import socket
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 import uvicorn
 
-from drivetrain.core.errors import ResourceError
-from drivetrain.runtime.bundle import read_bundle
-from drivetrain.runtime.model import Model
-from drivetrain.runtime.vectors import check_vectors
 from drivetrain.serve.app import App
 from drivetrain.serve.connection import bounded
-from drivetrain.serve.service import Served, Service
+from drivetrain.serve.listener import BACKLOG
+from drivetrain.serve.loading import Loaded, load_lineup
+from drivetrain.serve.log.writer import open_log
+from drivetrain.serve.messages import (
+    MAX_LINE,
+    Alive,
+    Drain,
+    Follow,
+    Leave,
+    Open,
+    Report,
+    Serving,
+    Start,
+    line,
+    read_order,
+    refusal,
+)
+from drivetrain.serve.service import Service
 from drivetrain.serve.settings import ServeSettings
 
-_BACKLOG = 2048
-
-
-def run(bundle: str | Path, settings: ServeSettings) -> None:
-    """Serve a bundle until SIGTERM or SIGINT.
-
-    Prints one line with the URL to standard error when the server is ready.
-
-    Raises
-    ------
-    ResourceError
-        If the port is taken or may not be used.
-    BundleError
-        If the bundle cannot be loaded, or does not answer its own vectors.
-    """
-    listener = listen(settings)
-    with listener:
-        Server(bundle, settings, listener).run()
-
-
-def listen(settings: ServeSettings) -> socket.socket:
-    """Bind the socket.
-
-    Raises
-    ------
-    ResourceError
-        If the address cannot be had.
-    """
-    try:
-        address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(address[0], socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address[4])
-            listener.listen(_BACKLOG)
-        except OSError:
-            listener.close()
-            raise
-    except OSError as error:
-        raise ResourceError(
-            where=f"{settings.host}:{settings.port}",
-            expected="an address to listen on",
-            got=(error.strerror or str(error)).lower(),
-            remedy="Choose another with --host and --port; port 0 takes a free one.",
-            code="DT322",
-        ) from error
-    listener.setblocking(False)
-    return listener
+_LATE_S = 0.1  # for what was sent before the port closed to be read
+_SWITCH_S = 0.001  # a model that loads beside shall not hold Python for longer at once
 
 
 class Server(uvicorn.Server):
-    """uvicorn with a model that loads behind it, and a way out that loses nothing.
+    """One worker's server.
 
     Parameters
     ----------
-    bundle
-        The folder to load once the server lives.
+    start
+        The parent's first order.
     listener
-        The bound socket; closed when the server ends.
-    announce
-        Told the URL once the server is ready; standard error if not given.
+        The bound socket, shared with the other workers.
+    control
+        Where orders come from and reports go.
     """
 
-    def __init__(
-        self,
-        bundle: str | Path,
-        settings: ServeSettings,
-        listener: socket.socket,
-        *,
-        announce: Callable[[str], None] | None = None,
-    ) -> None:
-        self.bundle = bundle
-        self.settings = settings
+    def __init__(self, start: Start, listener: socket.socket, control: socket.socket) -> None:
+        self.settings = start.settings
         self.listener = listener
-        self.service = Service(max_rows=settings.max_rows)
-        self.app = App(self.service, settings)
-        self.failure: Exception | None = None
-        self._announce = announce or _print_url
-        self._loading: asyncio.Task[None] | None = None
-        super().__init__(_uvicorn_config(self.app, settings))
-
-    @property
-    def url(self) -> str:
-        """Where clients reach the server."""
-        host, port = self.listener.getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self.control = control
+        self.service = Service(max_rows=self.settings.max_rows)
+        self.log = open_log(self.settings, start.worker)
+        self.service.log = self.log
+        self.app = App(self.service, self.settings)
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
+        self._loaded: Loaded = {}
+        self._reports: asyncio.StreamWriter | None = None
+        self._jobs: set[asyncio.Task[None]] = set()
+        super().__init__(_uvicorn_config(self.app, self.settings))
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until a signal comes; raise what made loading fail."""
-        super().run(sockets or [self.listener])
+        """Serve until told to end."""
+        sys.setswitchinterval(_SWITCH_S)
+        super().run(sockets)
         self.app.close()
-        if self.failure is not None:
-            raise self.failure
+        if self.log is not None:
+            self.log.close()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open for requests, and begin to load the model."""
-        await super().startup(sockets)
-        self._loading = asyncio.create_task(self._load())
+        """Listen to the parent; the port opens on its order, or with the first model."""
+        await self.lifespan.startup()
+        self.servers: list[asyncio.base_events.Server] = []
+        reader, self._reports = await asyncio.open_unix_connection(
+            sock=self.control, limit=MAX_LINE
+        )
+        self._jobs = {asyncio.create_task(self._obey(reader)), asyncio.create_task(self._beat())}
+        self.started = True
+
+    async def open(self) -> None:
+        """Accept connections."""
+        if self.servers or self.service.is_leaving:
+            return
+        connection = bounded(self.settings)
+
+        def connect() -> asyncio.Protocol:
+            return connection(config=self.config, server_state=self.server_state, app_state={})
+
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            connect, sock=self.listener, ssl=self.config.ssl, backlog=BACKLOG
+        )
+        self.servers.append(server)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Turn readiness off, give clients time to see it, then finish what is in flight."""
-        was_ready = self.service.is_ready
-        self.service.drain()
-        if was_ready and not self.force_exit:
+        """Give clients time to go elsewhere, close the port, finish what is in flight."""
+        if self.servers and self._loaded:
             await asyncio.sleep(self.settings.drain_delay_s)
-        await super().shutdown(sockets)
+        self._close_port()
+        await asyncio.sleep(_LATE_S)
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._finish(), self.settings.drain_timeout_s)
+        for task in (*self.server_state.tasks, *self._jobs):
+            task.cancel()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle SIGTERM and SIGINT; unlike uvicorn, don't raise them anew at the end."""
-        if threading.current_thread() is not threading.main_thread():
-            yield  # only the main thread may handle signals
-            return
-        before = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        """Leave on SIGTERM; the rest is for the parent to decide."""
+        signal.signal(signal.SIGTERM, self.handle_exit)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain at once; a second SIGINT ends without waiting."""
-        self.service.drain()
-        super().handle_exit(sig, frame)
+        """End without loss, as if the parent had said so."""
+        self.service.leave()
+        self.should_exit = True
 
-    async def _load(self) -> None:
+    async def _obey(self, orders: asyncio.StreamReader) -> None:
+        while text := await orders.readline():
+            order = read_order(text)
+            if isinstance(order, Follow):
+                loading = asyncio.create_task(self._follow(order))
+                self._jobs.add(loading)
+                loading.add_done_callback(self._jobs.discard)
+            elif isinstance(order, Open):
+                await self.open()
+            elif isinstance(order, Leave):
+                self.service.leave()
+                self.should_exit = True
+            elif isinstance(order, Drain):
+                break
+        self.service.drain()  # told to, or the parent is gone
+        self.should_exit = True
+
+    async def _follow(self, order: Follow) -> None:
+        """Load a state while the one before is served; states load one after the other."""
         loop = asyncio.get_running_loop()
-        url = self.url
         try:
-            served = await loop.run_in_executor(None, load, self.bundle, self.settings)
-        except Exception as error:  # raised again by run(), when the server has ended
-            self.failure = error
-            self.should_exit = True
+            lineup, self._loaded = await loop.run_in_executor(
+                self._loader, load_lineup, order.state, self.settings, self._loaded
+            )
+        except Exception as error:  # the parent says it, and decides
+            self._report(refusal(order.generation, error))
             return
-        self.service.swap(served)
-        gc.freeze()  # collections need not look at what stays
-        if self.service.is_ready:
-            self._announce(url)
+        is_first = self.service.state == "loading"
+        self.service.follow(lineup)
+        if is_first:
+            gc.freeze()  # collections need not look at what stays
+        await self.open()
+        self._report(Serving(order.generation))
 
+    async def _beat(self) -> None:
+        while True:
+            self._report(Alive())
+            await asyncio.sleep(min(0.25, self.settings.hang_timeout_s / 8))
 
-def load(bundle: str | Path, settings: ServeSettings) -> Served:
-    """Read a bundle, and let the model answer its own vectors.
+    def _report(self, report: Report) -> None:
+        if self._reports is not None and not self._reports.is_closing():
+            self._reports.write(line(report))
 
-    Raises
-    ------
-    BundleError
-        If it is absent, changed, or answers otherwise than when it was made.
-    """
-    found = read_bundle(bundle)
-    model = Model(found, threads=settings.threads)
-    check_vectors(found, model)
-    return Served(model, name=settings.model_name)
+    def _close_port(self) -> None:
+        for server in self.servers:
+            server.close()
+        self.servers.clear()
 
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+    async def _finish(self) -> None:
+        while self.server_state.connections or self.server_state.tasks:
+            await asyncio.sleep(0.02)
 
 
 def _uvicorn_config(app: App, settings: ServeSettings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http=bounded(settings),
+        loop="uvloop",
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -205,12 +198,7 @@ def _uvicorn_config(app: App, settings: ServeSettings) -> uvicorn.Config:
         log_config=None,
         log_level=logging.ERROR,
         server_header=False,
-        backlog=_BACKLOG,
         timeout_keep_alive=int(settings.idle_timeout_s),
-        timeout_graceful_shutdown=int(settings.drain_timeout_s) or 1,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
     )
-
-
-def _print_url(url: str) -> None:
-    sys.stderr.write(f"drivetrain serves at {url}\n")
-    sys.stderr.flush()

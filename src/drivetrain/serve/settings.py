@@ -20,6 +20,16 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     model_name: Annotated[
         str | None, Meta(description="name of the model in paths; the bundle's own if not given")
     ] = None
+    workers: Annotated[
+        int,
+        Meta(description="processes that answer, beside the one that watches them", ge=1, le=256),
+    ] = 1
+    hang_timeout_s: Annotated[
+        float, Meta(description="seconds of silence until a worker is killed and replaced", gt=0)
+    ] = 10.0
+    ledger: Annotated[
+        str | None, Meta(description="URL of the ledger, where ledger:/NAME@ALIAS is served")
+    ] = None
     threads: Annotated[
         int, Meta(description="threads for large requests; small ones need none", ge=1, le=256)
     ] = 2
@@ -53,4 +63,39 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = 30.0
     echo_values: Annotated[
         bool, Meta(description="show the refused value in error messages to clients")
+    ] = False
+    log: Annotated[
+        str | None, Meta(description="folder of the prediction log; nothing is logged without one")
+    ] = None
+    log_block: Annotated[
+        bool, Meta(description="let requests wait for the prediction log instead of dropping rows")
+    ] = False
+    log_segment_s: Annotated[
+        float, Meta(description="seconds until logged rows become a Parquet file", gt=0)
+    ] = 8.0
+    log_queue_bytes: Annotated[
+        int, Meta(description="most memory for rows that wait to be logged", ge=1)
+    ] = 32 * MEBIBYTE  # fmt: skip
+    log_hash_key: Annotated[
+        str | None,
+        Meta(description="key file to hash private columns with; else they are left out"),
+    ] = None
+    keys: Annotated[
+        str | None, Meta(description="file of hashed bearer keys; without one, no key is asked for")
+    ] = None
+    tls_certificate: Annotated[
+        str | None, Meta(description="PEM file of the certificate chain; serves HTTPS")
+    ] = None
+    tls_key: Annotated[
+        str | None, Meta(description="PEM file of the certificate's private key")
+    ] = None  # fmt: skip
+    max_json_depth: Annotated[
+        int, Meta(description="deepest nesting of a JSON body; 400 beyond it", ge=4, le=500)
+    ] = 32  # fmt: skip
+    grpc_port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)] | None,
+        Meta(description="port for gRPC; not served without one"),
+    ] = None  # fmt: skip
+    access_log: Annotated[
+        bool, Meta(description="write one JSON line about every request to standard error")
     ] = False

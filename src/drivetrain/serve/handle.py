@@ -1,0 +1,110 @@
+"""A worker as its parent sees it: a process, a socket pair, and what it last said."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+
+from drivetrain.serve.messages import MAX_LINE, Follow, Order, Report, line, read_report
+
+_LAST_S = 10.0  # for what a worker does after its last request, such as closing the log
+_MODULE = "drivetrain.serve.worker"
+
+
+class Worker:
+    """A worker's process.
+
+    Parameters
+    ----------
+    slot
+        Its number among the workers that serve.
+    listener
+        The socket that it shares.
+    started_s
+        Now, on the event loop's clock.
+
+    Attributes
+    ----------
+    asked, generation
+        Newest state that it was told, and that it serves; 0 for none.
+    gone
+        Set when the process has ended.
+    """
+
+    def __init__(self, slot: int, listener: socket.socket, started_s: float) -> None:
+        self.slot = slot
+        self.started_s = started_s
+        self.asked = 0
+        self.generation = 0
+        self.silent_ticks = 0
+        self.is_heard = False
+        self.gone = asyncio.Event()
+        self._answered = asyncio.Event()
+        self._orders, theirs = socket.socketpair()
+        with theirs:
+            numbers = (listener.fileno(), theirs.fileno())
+            # -P: the folder in which the server was started shadows no module.
+            command = [sys.executable, "-P", "-m", _MODULE, *map(str, numbers)]
+            self._process = subprocess.Popen(
+                command, pass_fds=numbers, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            )
+
+    def send(self, order: Order) -> None:
+        """Tell the worker something; one that is dying does not hear it."""
+        try:
+            self._orders.sendall(line(order))
+        except OSError:  # its death is noticed where its reports are read
+            return
+
+    def follow(self, order: Follow) -> None:
+        """Tell the worker a state."""
+        self.asked = order.generation
+        self.send(order)
+
+    def serves(self, generation: int) -> None:
+        """Note what it serves now."""
+        self.generation = max(generation, self.generation)
+        self._answered.set()
+
+    async def reports(self) -> AsyncIterator[Report]:
+        """Yield what it says, until it ends."""
+        self._orders.setblocking(True)
+        reader, writer = await asyncio.open_unix_connection(sock=self._orders.dup(), limit=MAX_LINE)
+        try:
+            while text := await reader.readline():
+                yield read_report(text)
+        except ConnectionError:
+            return
+        finally:
+            writer.close()
+
+    async def first_answer(self) -> None:
+        """Wait until it serves or has ended."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (self._answered, self.gone)]
+        _, waiting = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waiting:
+            wait.cancel()
+
+    def kill(self) -> None:
+        """End the process at once."""
+        if self._process.poll() is None:
+            self._process.kill()
+
+    def end(self) -> None:
+        """Reap a process whose reports ended; one that only closed its socket is killed."""
+        try:
+            self._process.wait(timeout=_LAST_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._orders.close()
+
+    @property
+    def status(self) -> str:
+        """How the process ended, in words."""
+        code = self._process.returncode
+        return signal.Signals(-code).name if code is not None and code < 0 else f"status {code}"
