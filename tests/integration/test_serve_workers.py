@@ -1,0 +1,180 @@
+"""Workers that die, hang, are rolled and drained, under traffic."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import msgspec
+import psutil
+import pytest
+
+from drivetrain.runtime.model import Model
+from drivetrain.testing.server_process import ServerProcess
+from drivetrain.testing.tabular_bundle import tabular_rows, write_tabular_bundle
+from drivetrain.testing.traffic import Traffic
+
+IS_PROOF = os.environ.get("DRIVETRAIN_PROVE") == "1"
+RESTARTS = 100 if IS_PROOF else 1
+pytestmark = pytest.mark.xdist_group("serving processes")
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("workers") / "tabular.bundle"
+    write_tabular_bundle(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def body(bundle: Path) -> bytes:
+    rows = tabular_rows(Model.load(bundle, threads=1).contract, 1)
+    return msgspec.json.encode({"dataframe_records": rows})
+
+
+@pytest.fixture
+def server(bundle: Path) -> Iterator[ServerProcess]:
+    running = ServerProcess(bundle, workers=2, drain_delay_s=0.2, hang_timeout_s=2.0)
+    yield running
+    assert running.stop() == 0
+
+
+def traffic(server: ServerProcess, body: bytes, **more: object) -> Traffic:
+    return Traffic(server.host, server.port, "/invocations", body, **more)  # type: ignore[arg-type]
+
+
+def wait_until(is_so: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come so"
+        time.sleep(0.01)  # the poll of a process, not a guess of how long it takes
+
+
+def has_replaced(server: ServerProcess, process: psutil.Process) -> bool:
+    pids = [worker.pid for worker in server.workers()]
+    return process.pid not in pids and len(pids) == 2
+
+
+def test_the_parent_runs_no_model_and_keeps_the_socket(server: ServerProcess) -> None:
+    maps = Path(f"/proc/{server.process.pid}/maps").read_text()
+    assert "onnxruntime" not in maps
+    assert "numpy" not in maps
+    assert len(server.workers()) == 2
+    listening = {
+        connection.laddr.port
+        for connection in psutil.Process(server.process.pid).net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {server.port}
+
+
+def test_a_killed_worker_takes_only_its_own_requests(server: ServerProcess, body: bytes) -> None:
+    with traffic(server, body, clients=6, pause_s=0.002) as asking:
+        asking.wait_for(100)
+        victim = server.workers()[0]
+        began = asking.mark()
+        victim.kill()
+        wait_until(lambda: has_replaced(server, victim))
+        asking.wait_for(50)
+        replaced = asking.mark()
+        asking.wait_for(200)
+    failures = asking.failures(began, replaced)
+    assert len(failures) <= 6  # at most what was on the wire to the victim
+    assert all(failure.status == 0 for failure in failures)
+    assert all(one.ended_s - one.began_s < 5 for one in asking.between(began))
+    assert asking.failures(0, began) == []
+    assert asking.failures(replaced) == []
+
+
+def test_a_worker_that_hangs_is_killed_and_replaced(server: ServerProcess, body: bytes) -> None:
+    victim = server.workers()[1]
+    with traffic(server, body, reconnects=True, pause_s=0.005) as asking:
+        victim.suspend()
+        wait_until(lambda: has_replaced(server, victim))
+        server.wait_for_line("hangs")
+        replaced = asking.mark()
+        asking.wait_for(100)
+    assert asking.failures(replaced) == []
+    assert max(one.ended_s - one.began_s for one in asking.between(0)) < 10
+
+
+@pytest.mark.parametrize("reconnects", [False, True], ids=["kept", "new connections"])
+def test_sighup_replaces_every_worker_and_no_request_fails(
+    server: ServerProcess, body: bytes, reconnects: bool
+) -> None:
+    before = {worker.pid for worker in server.workers()}
+    with (
+        traffic(server, body, reconnects=reconnects, pause_s=0.001) as asking,
+        httpx.Client(base_url=server.url) as probe,
+    ):
+        for _ in range(RESTARTS):
+            server.process.send_signal(signal.SIGHUP)
+            old = before
+
+            def is_rolled(old: set[int] = old) -> bool:
+                now = {worker.pid for worker in server.workers()}
+                assert probe.get("/v2/health/ready").status_code == 200
+                return len(now) == 2 and not now & old
+
+            wait_until(is_rolled, 60)
+            before = {worker.pid for worker in server.workers()}
+        asking.wait_for(50)
+    assert asking.failures() == []
+    assert len(asking.between(0)) > 100 * RESTARTS
+
+
+def test_sigterm_under_load_answers_everything_it_accepted(bundle: Path, body: bytes) -> None:
+    running = ServerProcess(bundle, workers=2, drain_delay_s=0.3)
+    with traffic(running, body, clients=6) as asking:
+        asking.wait_for(100)
+        silent = running.connect()  # connected, says nothing until after the signal
+        running.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: httpx.get(running.url + "/v2/health/ready").status_code == 503)
+        silent.sendall(
+            b"POST /invocations HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
+        assert silent.recv(65536).startswith(b"HTTP/1.1 200 ")
+        silent.close()
+        assert running.process.wait(timeout=30) == 0
+    assert running.stop() == 0
+    failures = asking.failures()
+    assert failures  # once the port is closed
+    refused = ("ConnectionRefusedError", "ConnectionResetError")
+    assert all(failure.failure.startswith(refused) for failure in failures), failures[:3]
+
+
+def test_a_parent_that_is_killed_leaves_no_worker_behind(bundle: Path) -> None:
+    running = ServerProcess(bundle, workers=2, drain_delay_s=0.1)
+    workers = running.workers()
+    assert running.stop(signal.SIGKILL) == -signal.SIGKILL
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert alive == []
+
+
+def test_a_worker_that_cannot_start_again_is_tried_again_and_again(
+    bundle: Path, body: bytes, tmp_path: Path
+) -> None:
+    """The bundle is broken behind the server's back: no request hangs, and a repair heals it."""
+    copy = tmp_path / "copy.bundle"
+    write_tabular_bundle(copy)
+    running = ServerProcess(copy, workers=1, drain_delay_s=0)
+    manifest = copy / "manifest.json"
+    whole = manifest.read_bytes()
+    manifest.write_bytes(whole[:100])
+    running.workers()[0].kill()
+    running.wait_for_line("worker 0:")
+    with httpx.Client(base_url=running.url, timeout=20) as client:
+        reply = client.post("/invocations", content=body)
+        assert reply.status_code == 503
+        assert reply.headers["retry-after"]
+        assert client.get("/v2/health/live").status_code == 200
+        assert client.get("/v2/health/ready").status_code == 503
+        manifest.write_bytes(whole)
+        wait_until(lambda: client.get("/v2/health/ready").status_code == 200)
+        assert client.post("/invocations", content=body).status_code == 200
+    assert running.stop() == 0
