@@ -22,6 +22,7 @@ from drivetrain.lifecycle.training.places import Places
 from drivetrain.lifecycle.training.rows import Rows
 from drivetrain.lifecycle.training.settings import LatencyResult, TrainSettings
 from drivetrain.lifecycle.training.speed import measure
+from drivetrain.monitor.reference import REFERENCE_FILE, make_reference
 from drivetrain.runtime.bundle import Bundle
 from drivetrain.runtime.model import Model
 
@@ -84,6 +85,7 @@ def ship(
         msgspec.structs.replace(draft, scorecard=msgspec.to_builtins(card), measured=measured),
         graph,
         _vectors(model, rows),
+        extra={REFERENCE_FILE: _reference(model, rows)},
         overwrite=settings.overwrite,
     )
     return Shipped(
@@ -145,3 +147,9 @@ def _vectors(model: Model, rows: Rows) -> bytes:
     columns = {name: values[chosen] for name, values in rows.holdout.columns.items()}
     raw = rows.frame[chosen].to_dicts()
     return make_vectors(rows.contract, raw, columns, model.run(columns))
+
+
+def _reference(model: Model, rows: Rows) -> bytes:
+    """Sketch the holdout, which monitoring compares with: training rows would flatter the model."""
+    columns = rows.holdout.columns
+    return make_reference(rows.contract, columns, model.run(columns), rows.holdout.y)

@@ -1,0 +1,92 @@
+"""How a model's probabilities read as true chances: three numbers, fitted on held-out rows.
+
+The map is Kull's beta calibration, logit(chance) = a ln p - b ln(1 - p) + c. With a = b = 1 and
+c = 0 probabilities are taken at their word, and a weak prior pulls there, so that few rows change
+little. How unsure the three numbers are is kept beside them: an estimate made from the map says
+how unsure it is itself.
+
+Source: Kull, Silva Filho and Flach, doi:10.1214/17-EJS1338SI.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from drivetrain.core.arrays import Array, FloatMatrix, FloatVector
+from drivetrain.stats.score_sketch import log_odds
+
+PRIOR_ROWS = 1.0  # weight of the prior, in squared deviations of the parameters
+_STEPS = 50
+
+
+class CalibrationMap(msgspec.Struct, frozen=True, kw_only=True):
+    """Parameters (a, b, c) and their covariance, row by row."""
+
+    parameters: tuple[float, float, float] = (1.0, 1.0, 0.0)
+    covariance: tuple[float, ...] = (0.0,) * 9
+
+    def chances(self, probability: Array) -> FloatVector:
+        """Return the chance of the event at each probability."""
+        return sigmoid(design(probability) @ np.array(self.parameters))
+
+    def drawn(self, probability: Array, draws: int, random: np.random.Generator) -> FloatMatrix:
+        """Return chances under parameters drawn as they may be, shape (draws, n)."""
+        covariance = np.array(self.covariance).reshape(3, 3)
+        values, vectors = np.linalg.eigh(covariance)
+        root = vectors * np.sqrt(np.clip(values, 0.0, None))
+        drawn = np.array(self.parameters) + random.standard_normal((draws, 3)) @ root.T
+        return sigmoid(drawn @ design(probability).T)
+
+
+def sigmoid(x: Array) -> Array:
+    """Return 1 / (1 + exp(-x)) without overflow."""
+    result: Array = 0.5 * (1.0 + np.tanh(0.5 * x))
+    return result
+
+
+def design(probability: Array) -> FloatMatrix:
+    """Return ln p, -ln(1 - p) and 1 of each probability, shape (n, 3)."""
+    odds = log_odds(probability)
+    return np.column_stack([-np.logaddexp(0, -odds), np.logaddexp(0, odds), np.ones(len(odds))])
+
+
+def fit_calibration(event: FloatVector, probability: Array) -> CalibrationMap:
+    """Fit the map by Newton's method on the penalised likelihood.
+
+    Parameters
+    ----------
+    event
+        1 where the event came, else 0, shape (n,).
+    probability
+        As the model gave it, shape (n,).
+
+    Examples
+    --------
+    >>> p = np.linspace(0.01, 0.99, 2000)
+    >>> event = (np.random.default_rng(0).random(2000) < p**2).astype(float)
+    >>> abs(float(fit_calibration(event, p).chances(np.array([0.5]))[0]) - 0.25) < 0.05
+    True
+    """
+    X = design(probability)
+    prior = np.array([1.0, 1.0, 0.0])
+    beta = prior.copy()
+    hessian = np.eye(3)
+    for _ in range(_STEPS):
+        chance = sigmoid(X @ beta)
+        gradient = X.T @ (event - chance) - PRIOR_ROWS * (beta - prior)
+        hessian = (X * (chance * (1 - chance))[:, None]).T @ X + PRIOR_ROWS * np.eye(3)
+        step = np.linalg.solve(hessian, gradient)
+        step *= min(1.0, 2.0 / max(2.0, float(np.abs(step).max())))
+        beta = beta + step
+        if float(np.abs(step).max()) < 1e-9:
+            break
+    covariance = np.linalg.inv(hessian)
+    return CalibrationMap(
+        parameters=(_short(beta[0]), _short(beta[1]), _short(beta[2])),
+        covariance=tuple(_short(value) for value in covariance.ravel().tolist()),
+    )
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.9g}")

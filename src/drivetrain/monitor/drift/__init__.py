@@ -1,0 +1,1 @@
+"""Drift tests, one file each; each module holds one object ``drift``."""
