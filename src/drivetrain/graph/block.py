@@ -63,11 +63,14 @@ class GraphBuilder:
     ----------
     reserved
         Names that no wire made here may have: those of the graph's inputs and outputs.
+    opsets
+        Versions of the operator sets that the graph is made for, by domain.
     """
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
     reserved: frozenset[Wire] = frozenset()
+    opsets: Mapping[str, int] = field(default_factory=lambda: OPSETS)
     _reads: dict[Wire, Wire] = field(default_factory=dict)
     _writes: dict[Wire, Wire] = field(default_factory=dict)
     _part: str = ""
@@ -84,7 +87,7 @@ class GraphBuilder:
             if name not in self.reserved:
                 return name
 
-    def _named(self, name: Wire) -> Wire:
+    def named(self, name: Wire) -> Wire:
         """Return ``name``, or one like it if it is taken: other nodes do not change it."""
         if name in self.reserved or name in self._taken:
             return self.fresh(name)
@@ -111,7 +114,7 @@ class GraphBuilder:
         names = dict(wires)
         self._part = f"{part}/"
         for block in blocks:
-            written = {wire: self._named(self._part + wire) for wire in block.outputs}
+            written = {wire: self.named(self._part + wire) for wire in block.outputs}
             self._reads, self._writes = dict(names), written
             block.lower(self)
             names |= written

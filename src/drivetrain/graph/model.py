@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import onnx
 from onnx import helper
 
-from drivetrain.graph.block import IR_VERSION, OPSETS, GraphBuilder, Wire
+from drivetrain.graph.block import IR_VERSION, GraphBuilder, Wire
 
 ROWS = "N"  # symbolic name of the first axis of every tensor
 
@@ -26,16 +26,21 @@ def make_model(
     outputs: Sequence[onnx.ValueInfoProto],
     *,
     metadata: Mapping[str, str] | None = None,
+    described: Sequence[onnx.ValueInfoProto] = (),
 ) -> bytes:
-    """Serialise the collected nodes as a checked model; ``metadata`` is written sorted by key."""
+    """Serialise the collected nodes as a model.
+
+    ``metadata`` is written sorted by key; ``described`` are inner wires that readers may look for.
+    """
     made = helper.make_graph(
         graph.nodes,
         "drivetrain",
         list(inputs),
         list(outputs),
         initializer=list(graph.constants.values()),
+        value_info=list(described),
     )
-    opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
+    opsets = [helper.make_opsetid(domain, version) for domain, version in graph.opsets.items()]
     model = helper.make_model(
         made, producer_name="drivetrain", opset_imports=opsets, ir_version=IR_VERSION
     )

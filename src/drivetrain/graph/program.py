@@ -5,7 +5,8 @@
     columns ─encoders→ features ─Concat→ X ─folds→ margin ─link→ probability ─weights→ blend
             ─calibration→ calibrated ─head→ prediction, probabilities
 
-Equal encoders, and equal matrices of features, are emitted once however many members read them.
+Equal encoders, and equal matrices of features, are emitted once however many members read them;
+features that can be made together are (``drivetrain.graph.shared``).
 """
 
 from __future__ import annotations
@@ -21,15 +22,14 @@ from onnx import TensorProto
 from drivetrain.core.contract import Column, Contract, Target
 from drivetrain.core.errors import DataError, InternalError
 from drivetrain.graph.archive import content
-from drivetrain.graph.block import Block, GraphBuilder, Names, Wire
-from drivetrain.graph.blocks.concat import Concat
+from drivetrain.graph.block import Block, GraphBuilder, Wire
 from drivetrain.graph.blocks.foreign import Foreign
 from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.link import LinkBlock, WeightedSum
-from drivetrain.graph.blocks.number import Number
 from drivetrain.graph.blocks.trees import Trees
 from drivetrain.graph.model import make_model, tensor
-from drivetrain.graph.numbers import lower_numbers, without_numbers
+from drivetrain.graph.shared import SharedFeatures, features_of, lower_shared
+from drivetrain.graph.tables import pick
 
 PREDICTION, PROBABILITIES = "prediction", "probabilities"
 FEATURES, MATRIX, MARGIN = "features", "X", "margin"
@@ -87,7 +87,6 @@ class Program:
 class Places:
     """What the parts of one member are called in the graph."""
 
-    encoders: tuple[Wire, ...]
     matrix: Wire
     margin: Wire
     probability: Wire
@@ -105,8 +104,8 @@ class Lowered:
 @dataclass
 class _Assembly:
     graph: GraphBuilder
-    columns: Names
-    numbers: dict[Number, Wire]
+    contract: Contract
+    shared: SharedFeatures
     encoders: dict[bytes, Wire] = field(default_factory=dict)
     matrices: dict[tuple[Wire, ...], Wire] = field(default_factory=dict)
 
@@ -137,9 +136,11 @@ def lower_with_places(program: Program) -> Lowered:
     target = target_of(program)
     inputs = [graph_input(column) for column in program.contract.columns]
     graph = GraphBuilder(reserved=frozenset({*program.contract.names, PREDICTION, PROBABILITIES}))
-    columns = {name: name for name in program.contract.names}
+    columns = program.contract.columns
     encoders = [blocks for member in program.members for blocks in member.encoders]
-    assembly = _Assembly(graph, columns, lower_numbers(graph, encoders, columns))
+    read = [features_of(blocks, columns) or () for blocks in encoders]
+    shared = lower_shared(graph, (feature for features in read for feature in features))
+    assembly = _Assembly(graph, program.contract, shared)
     members = {member.name: _member(assembly, member) for member in program.members}
     weights = tuple(member.weight for member in program.members)
     wires = {f"p{number}": places.probability for number, places in enumerate(members.values())}
@@ -148,7 +149,13 @@ def lower_with_places(program: Program) -> Lowered:
     ]
     if program.calibration:
         blend = graph.lower(program.calibration, {BLEND: blend}, "calibration")[CALIBRATED]
-    model = make_model(graph, inputs, _head(graph, blend, target, program.threshold))
+    outputs = add_head(graph, blend, target, program.threshold)
+    # A nested graph reads wires of the outer one without saying so: nothing can be left out there.
+    nested = any(
+        part.HasField("g") or part.graphs for node in graph.nodes for part in node.attribute
+    )
+    tables = [] if nested else [table.described() for table in shared.tables]
+    model = make_model(graph, inputs, outputs, described=tables)
     return Lowered(model, members, blended)
 
 
@@ -199,8 +206,7 @@ def merged(folds: Sequence[Sequence[Block]]) -> Trees | Linear | None:
 
 def _member(assembly: _Assembly, member: Member) -> Places:
     graph = assembly.graph
-    features = [_encoder(assembly, blocks) for blocks in member.encoders]
-    matrix = _matrix(assembly, member.name, tuple(features))
+    matrix = _matrix(assembly, member)
     one = merged(member.folds)
     folds = member.folds if one is None else ((one,),)
     margins = {}
@@ -216,7 +222,7 @@ def _member(assembly: _Assembly, member: Member) -> Places:
         LinkBlock(MARGIN, "probability", _link(member)),
     )
     names = graph.lower(blocks, margins, member.name)
-    return Places(tuple(features), matrix, names[MARGIN], names["probability"])
+    return Places(matrix, names[MARGIN], names["probability"])
 
 
 def _link(member: Member) -> Literal["identity", "sigmoid", "softmax"]:
@@ -232,22 +238,44 @@ def _link(member: Member) -> Literal["identity", "sigmoid", "softmax"]:
     )
 
 
+def _matrix(assembly: _Assembly, member: Member) -> Wire:
+    """Put the features of a member's encoders side by side: shared ones that follow each other
+    are taken at once."""
+    graph, shared = assembly.graph, assembly.shared
+    wires: list[Wire] = []
+    taken: list[int] = []
+    for blocks in member.encoders:
+        features = features_of(blocks, assembly.contract.columns)
+        if features is not None:
+            taken += shared.places(features)
+            continue
+        if taken:
+            wires.append(pick(graph, shared.wire, shared.width, taken))
+            taken = []
+        wires.append(_encoder(assembly, blocks))
+    if taken:
+        wires.append(pick(graph, shared.wire, shared.width, taken))
+    return _named_matrix(assembly, member.name, tuple(wires))
+
+
+def _named_matrix(assembly: _Assembly, part: str, wires: tuple[Wire, ...]) -> Wire:
+    if wires not in assembly.matrices:
+        name = assembly.graph.named(f"{part}/{MATRIX}")
+        if len(wires) == 1:
+            assembly.graph.node("Identity", wires, to=name)
+        else:
+            assembly.graph.node("Concat", wires, to=name, axis=1)
+        assembly.matrices[wires] = name
+    return assembly.matrices[wires]
+
+
 def _encoder(assembly: _Assembly, blocks: Sequence[Block]) -> Wire:
     key = content(blocks)
     if key not in assembly.encoders:
         part = "encoder:" + ",".join(encoder_columns(blocks))
-        rest, wires = without_numbers(blocks, assembly.columns, assembly.numbers)
-        names = assembly.graph.lower(rest, wires, part)
-        assembly.encoders[key] = names[FEATURES]
+        columns = {name: name for name in assembly.contract.names}
+        assembly.encoders[key] = assembly.graph.lower(blocks, columns, part)[FEATURES]
     return assembly.encoders[key]
-
-
-def _matrix(assembly: _Assembly, part: str, features: tuple[Wire, ...]) -> Wire:
-    if features not in assembly.matrices:
-        wires = {f"f{number}": wire for number, wire in enumerate(features)}
-        names = assembly.graph.lower([Concat(tuple(wires), MATRIX)], wires, part)
-        assembly.matrices[features] = names[MATRIX]
-    return assembly.matrices[features]
 
 
 def encoder_columns(blocks: Sequence[Block]) -> tuple[str, ...]:
@@ -260,7 +288,7 @@ def encoder_columns(blocks: Sequence[Block]) -> tuple[str, ...]:
     return tuple(read)
 
 
-def _head(
+def add_head(
     graph: GraphBuilder, blend: Wire, target: Target, threshold: float
 ) -> list[onnx.ValueInfoProto]:
     """Add the outputs' nodes and describe them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,12 +31,7 @@ class Join:
         return (self.output,)
 
     def lower(self, graph: GraphBuilder) -> None:
-        separator = graph.constant([SEPARATOR])
-        joined = self.columns[0]
-        for column in self.columns[1:]:
-            joined = graph.node("StringConcat", [joined, separator])
-            joined = graph.node("StringConcat", [joined, column])
-        graph.node("Identity", [joined], to=self.output)
+        graph.node("Identity", [joined(graph, self.columns)], to=self.output)
 
 
 @dataclass(frozen=True)
@@ -58,13 +54,27 @@ class NumberText:
         return (self.output,)
 
     def lower(self, graph: GraphBuilder) -> None:
-        largest = graph.constant(LARGEST_WHOLE, np.float64)
-        zero = graph.constant(0.0, np.float64)
-        # Casting NaN or a number beyond int64 is undefined, so these become 0 first.
-        is_small = graph.node("LessOrEqual", [graph.node("Abs", [self.column]), largest])
-        number = graph.cast(graph.node("Where", [is_small, self.column, zero]), TensorProto.INT64)
-        is_whole = graph.node("Equal", [graph.cast(number, TensorProto.DOUBLE), self.column])
-        digits = graph.cast(number, TensorProto.STRING)
-        text = graph.node("Where", [is_whole, digits, graph.constant([NOT_WHOLE])])
-        missing = graph.node("IsNaN", [self.column])
-        graph.node("Where", [missing, graph.constant([""]), text], to=self.output)
+        graph.node("Identity", [whole_texts(graph, self.column)], to=self.output)
+
+
+def joined(graph: GraphBuilder, texts: Sequence[Wire]) -> Wire:
+    """Add the nodes that join STRING wires of one shape and return their wire."""
+    separator = graph.constant([SEPARATOR])
+    wire = texts[0]
+    for text in texts[1:]:
+        wire = graph.node("StringConcat", [wire, separator])
+        wire = graph.node("StringConcat", [wire, text])
+    return wire
+
+
+def whole_texts(graph: GraphBuilder, wire: Wire) -> Wire:
+    """Add the nodes from a DOUBLE wire of any shape to canonical texts and return their wire."""
+    largest = graph.constant(LARGEST_WHOLE, np.float64)
+    zero = graph.constant(0.0, np.float64)
+    # Casting NaN or a number beyond int64 is undefined, so these become 0 first.
+    is_small = graph.node("LessOrEqual", [graph.node("Abs", [wire]), largest])
+    number = graph.cast(graph.node("Where", [is_small, wire, zero]), TensorProto.INT64)
+    is_whole = graph.node("Equal", [graph.cast(number, TensorProto.DOUBLE), wire])
+    digits = graph.cast(number, TensorProto.STRING)
+    text = graph.node("Where", [is_whole, digits, graph.constant([NOT_WHOLE])])
+    return graph.node("Where", [graph.node("IsNaN", [wire]), graph.constant([""]), text])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from onnx import TensorProto
 
+from drivetrain.core.arrays import FloatVector
 from drivetrain.graph.block import GraphBuilder, Wire
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -44,7 +46,7 @@ class Number:
         return (self.output,)
 
     def lower(self, graph: GraphBuilder) -> None:
-        value = scaled(graph, self.column, self)
+        value = scaled(graph, self.column, [self])
         graph.node("Unsqueeze", [value, graph.constant([1], np.int64)], to=self.output)
 
 
@@ -69,22 +71,27 @@ class Vector:
         return (self.output,)
 
     def lower(self, graph: GraphBuilder) -> None:
-        graph.node("Identity", [scaled(graph, self.column, self)], to=self.output)
+        graph.node("Identity", [scaled(graph, self.column, [self])], to=self.output)
 
 
-def scaled(graph: GraphBuilder, wire: Wire, block: Number | Vector) -> Wire:
+def scaled(graph: GraphBuilder, wire: Wire, blocks: Sequence[Number | Vector]) -> Wire:
     """Add the nodes from DOUBLE to finite-or-NaN FLOAT and return their wire.
 
-    Clip is spelt as comparisons, because what it does with NaN is not specified.
+    ``wire`` is one column or vector where there is one block, else [N, blocks]: a column for each.
+    Max and Min keep NaN in ONNX Runtime; Clip does not promise it.
     """
-    if block.center != 0.0:
-        wire = graph.node("Sub", [wire, graph.constant(block.center, np.float64)])
-    if block.scale != 1.0:
-        wire = graph.node("Mul", [wire, graph.constant(block.scale, np.float64)])
-    for op, bound in (("Less", block.low), ("Greater", block.high)):
-        limit = graph.constant(bound, np.float64)
-        wire = graph.node("Where", [graph.node(op, [wire, limit]), limit, wire])
-    if block.fill is not None:
-        fill = graph.constant(block.fill, np.float64)
-        wire = graph.node("Where", [graph.node("IsNaN", [wire]), fill, wire])
+
+    def each(field: str) -> FloatVector:
+        values = np.array([getattr(block, field) for block in blocks], np.float64)
+        is_one = np.all(values == values[0]) or np.all(np.isnan(values))
+        return values[0] if is_one else values  # one number is applied without broadcasting
+
+    if np.any((center := each("center")) != 0.0):
+        wire = graph.node("Sub", [wire, graph.constant(center)])
+    if np.any((scale := each("scale")) != 1.0):
+        wire = graph.node("Mul", [wire, graph.constant(scale)])
+    wire = graph.node("Max", [wire, graph.constant(each("low"))])
+    wire = graph.node("Min", [wire, graph.constant(each("high"))])
+    if not np.all(np.isnan(fill := each("fill"))):
+        wire = graph.node("Where", [graph.node("IsNaN", [wire]), graph.constant(fill), wire])
     return graph.cast(wire, TensorProto.FLOAT)
