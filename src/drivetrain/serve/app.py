@@ -12,9 +12,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 from typing import Any, TypeAlias
 
 from drivetrain.core.errors import DrivetrainError, InternalError, RequestError
+from drivetrain.serve.admission import Admission
 from drivetrain.serve.payload import write_json
 from drivetrain.serve.protocol import JSON, PROTOCOLS, Protocol, Reply, Request, Route
 from drivetrain.serve.routing import RoutingTable
@@ -29,6 +31,11 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 _log = logging.getLogger("drivetrain.serve")
 _RETRY = [(b"retry-after", b"1")]
 _CLOSE = [(b"connection", b"close")]
+_OVERLOADED = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n"
+    b"content-length: %d\r\n\r\n"
+)
+_KNOWN_URLS = 64  # whose refusals are remembered
 
 
 class Disconnected(Exception):
@@ -58,6 +65,8 @@ class App:
         self.routes = RoutingTable(PROTOCOLS.load_all() if protocols is None else protocols)
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="predict")
         self._media: dict[str, bytes] = {}
+        self.admission = Admission(settings.max_in_flight, settings.deadline_s)
+        self._refusals: dict[bytes, bytes] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; other ASGI scopes are refused as the specification asks."""
@@ -66,6 +75,9 @@ class App:
         protocol: Protocol | None = None
         path = scope["raw_path"].decode("ascii")
         headers: list[tuple[bytes, bytes]] = []
+        arrived_s = scope.get("state", {}).get("arrived_s")
+        if arrived_s is not None:
+            self.admission.queued -= 1
         try:
             found = self.routes.find(scope["method"], path)
             route, protocol, names = found
@@ -76,13 +88,10 @@ class App:
             else:
                 body = b""
                 request = Request(body, "", names, scope["headers"])
-            if len(body) <= self.settings.inline_bytes:
+            if route.method == "GET":
                 reply = route.handler(request, self.service)
             else:
-                loop = asyncio.get_running_loop()
-                reply = await loop.run_in_executor(
-                    self._threads, route.handler, request, self.service
-                )
+                reply = await self._admit(route, request, arrived_s or perf_counter())
         except Disconnected:
             return
         except DrivetrainError as error:
@@ -93,6 +102,57 @@ class App:
             _log.exception("a request failed")
             reply = self._refuse(protocol, _fault())
         await self._send(reply, headers, send)
+
+    async def _admit(self, route: Route, request: Request, arrived_s: float) -> Reply:
+        """Run a handler when it is its turn: here if the request is small, else on a thread."""
+        admission = self.admission
+        if admission.is_full:  # a body that came slowly held no place
+            raise admission.overloaded()
+        admission.running += 1
+        if len(request.body) > self.settings.inline_bytes:
+            return await self._on_thread(route, request, arrived_s)
+        try:
+            if not admission.has_turn():
+                await admission.turn(arrived_s)
+            return route.handler(request, self.service)
+        finally:
+            admission.running -= 1
+
+    async def _on_thread(self, route: Route, request: Request, arrived_s: float) -> Reply:
+        admission = self.admission
+        left_s = arrived_s + admission.deadline_s - perf_counter()
+
+        def handle() -> Reply:
+            if perf_counter() - arrived_s > admission.deadline_s:  # nobody waits any more
+                raise TimeoutError
+            return route.handler(request, self.service)
+
+        def end(_: object) -> None:
+            admission.running -= 1  # only now: a thread that is late still works
+            job.cancelled() or job.exception()  # read, also where nobody waits for it
+
+        job = asyncio.get_running_loop().run_in_executor(self._threads, handle)
+        job.add_done_callback(end)
+        try:
+            return await asyncio.wait_for(asyncio.shield(job), left_s)
+        except TimeoutError as error:
+            raise admission.too_late() from error
+
+    def refusal(self, url: bytes) -> bytes:
+        """Return the answer to a request to this path that is refused for overload."""
+        known = self._refusals.get(url)
+        if known is None:
+            path = url.partition(b"?")[0].decode("latin-1")
+            try:
+                _, protocol, _ = self.routes.find("POST", path)
+            except DrivetrainError:
+                protocol = None
+            body = self._line(protocol, self.admission.overloaded())
+            known = _OVERLOADED % len(body) + body
+            if len(self._refusals) < _KNOWN_URLS:
+                self._refusals[url] = known
+        self.service.count_error("DT324")
+        return known
 
     def close(self) -> None:
         """Let threads end."""
@@ -136,12 +196,15 @@ class App:
 
     def _refuse(self, protocol: Protocol | None, error: DrivetrainError) -> Reply:
         self.service.count_error(error.code)
+        return Reply(self._line(protocol, error), status=error.http_status)
+
+    def _line(self, protocol: Protocol | None, error: DrivetrainError) -> bytes:
         line = error.line() if self.settings.echo_values else error.private_line()
         if not line.isprintable():  # names of columns come from the client
             line = "".join(char if char.isprintable() else " " for char in line)
         if protocol is None:
-            return Reply(write_json({"error": line}), status=error.http_status)
-        return Reply(protocol.error(error.http_status, line), status=error.http_status)
+            return write_json({"error": line})
+        return protocol.error(error.http_status, line)
 
     async def _send(self, reply: Reply, headers: list[tuple[bytes, bytes]], send: Send) -> None:
         media = self._media.get(reply.media)

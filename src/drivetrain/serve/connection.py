@@ -1,19 +1,22 @@
-"""One connection: uvicorn's parser with bounds on what a client may send, and how slowly.
+"""One connection: uvicorn's parser with bounds on what a client may send, how slowly, and when.
 
 uvicorn waits for ever for a request to arrive and buffers headers without end. Here the request
 line and headers are bounded in size and number (431), and head and body each in time (a client
-that stays silent is disconnected, one that stalls within a body gets 408).
+that stays silent is disconnected, one that stalls within a body gets 408). A request for which the
+worker has no place is refused here, before a task or anything else is made for it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+from time import perf_counter
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from drivetrain.core.errors import RequestError
+from drivetrain.serve.app import App
 from drivetrain.serve.payload import write_json
 from drivetrain.serve.settings import ServeSettings
 
@@ -24,6 +27,7 @@ class BoundedConnection(HttpToolsProtocol):
     """Base of a connection class; :func:`bounded` gives it its settings."""
 
     settings: ServeSettings
+    served: App
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -62,6 +66,9 @@ class BoundedConnection(HttpToolsProtocol):
         self._in_head = False
         self._stop_waiting()  # the body has a time of its own
         error = self._refused_head() if self._head_bytes > 2048 else None
+        if error is None and self.served.admission.is_full and self._can_shed():
+            self._shed()
+            return
         if error is None:
             super().on_headers_complete()
             return
@@ -70,6 +77,43 @@ class BoundedConnection(HttpToolsProtocol):
             super().on_headers_complete()
         finally:
             self.app = served
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        if app is self.served and cycle.scope["method"] == "POST":
+            cycle.scope["state"]["arrived_s"] = perf_counter()
+            self.served.admission.queued += 1
+        super()._start_asgi_task(cycle, app)
+
+    def _can_shed(self) -> bool:
+        """Whether the request asks for work, and no answer stands before its own."""
+        is_next = self.cycle is None or self.cycle.response_complete
+        return is_next and self.parser.get_method() == b"POST"
+
+    def _shed(self) -> None:
+        """Answer 503 at once; keep the connection if the body that comes is small."""
+        self.cycle = _SHED  # type: ignore[assignment]
+        reply = self.served.refusal(self.url)
+        pause_s = self.served.admission.refuse()
+        if self.served.service.is_leaving or not self._has_small_body():
+            self.transport.write(reply.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
+            self.transport.close()
+            return
+        self.transport.write(reply)
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+        if pause_s:
+            self.flow.pause_reading()
+            self.loop.call_later(pause_s, self.flow.resume_reading)
+
+    def _has_small_body(self) -> bool:
+        if self.expect_100_continue or not self.parser.should_keep_alive():
+            return False
+        for name, value in self.headers:
+            if name == b"content-length":
+                return len(value) < 6
+        return False
 
     def on_message_complete(self) -> None:
         self._in_request = False
@@ -129,11 +173,25 @@ class BoundedConnection(HttpToolsProtocol):
         self.transport.close()
 
 
-def bounded(limits: ServeSettings) -> type[BoundedConnection]:
-    """Return the connection class that keeps these settings' bounds."""
+class _ShedCycle:
+    """Stands for a request that is answered already: its body is read and dropped."""
+
+    response_started = response_complete = keep_alive = True
+    disconnected = False
+
+    def __init__(self) -> None:
+        self.message_event = asyncio.Event()
+
+
+_SHED = _ShedCycle()
+
+
+def bounded(app: App) -> type[BoundedConnection]:
+    """Return the connection class of an application, which keeps its settings' bounds."""
 
     class Bounded(BoundedConnection):
-        settings = limits
+        settings = app.settings
+        served = app
 
     return Bounded
 

@@ -97,7 +97,7 @@ class Server(uvicorn.Server):
         """Accept connections."""
         if self.servers or self.service.is_leaving:
             return
-        connection = bounded(self.settings)
+        connection = bounded(self.app)
 
         def connect() -> asyncio.Protocol:
             return connection(config=self.config, server_state=self.server_state, app_state={})
@@ -195,6 +195,7 @@ def _uvicorn_config(app: App, settings: ServeSettings) -> uvicorn.Config:
         lifespan="off",
         interface="asgi3",
         access_log=False,
+        proxy_headers=False,  # who asks is never used, and a wrapper costs time
         log_config=None,
         log_level=logging.ERROR,
         server_header=False,

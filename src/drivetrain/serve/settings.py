@@ -24,6 +24,12 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         int,
         Meta(description="processes that answer, beside the one that watches them", ge=1, le=256),
     ] = 1
+    max_in_flight: Annotated[
+        int, Meta(description="requests that a worker takes on at once; 503 beyond them", ge=1)
+    ] = 128
+    deadline_s: Annotated[
+        float, Meta(description="seconds from a request's arrival to its answer; 504 after", gt=0)
+    ] = 10.0
     hang_timeout_s: Annotated[
         float, Meta(description="seconds of silence until a worker is killed and replaced", gt=0)
     ] = 10.0

@@ -1,0 +1,142 @@
+"""How many requests a worker takes on, and in which order it gives them its time.
+
+Only whole requests count: one whose body is still on its way holds no place. When all places are
+taken a new request is refused before its body is read, in a few microseconds, by the connection
+itself. Requests run in turns of :data:`TURN_S`; between turns the event loop reads what arrived,
+so that a refusal never waits for the whole queue. A request that has waited past its deadline is
+answered with 504 and not run.
+
+Even refusing costs time: beyond :data:`REFUSALS_PER_S` a connection that was refused and asks
+again at once is not read until its turn comes, at most the second that ``Retry-After`` told it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from time import perf_counter
+
+from drivetrain.core.errors import ResourceError
+
+TURN_S = 0.002
+REFUSALS_PER_S = 3000.0
+BURST = 300
+_LONGEST_PAUSE_S = 1.0
+_WOKEN = 4  # waiting requests that begin in one turn
+
+
+class Overloaded(ResourceError):
+    """All places are taken."""
+
+    default_code = "DT324"
+
+
+class TooLate(ResourceError):
+    """The deadline passed before there was an answer."""
+
+    http_status = 504
+    default_code = "DT325"
+
+
+class Admission:
+    """The places of one worker; used on its event loop only.
+
+    Parameters
+    ----------
+    places
+        Requests that wait or run at once, at most.
+    deadline_s
+        Seconds from a request's headers to its answer, at most.
+
+    Attributes
+    ----------
+    queued, running
+        Requests that no handler has taken up, and those that one has.
+    refused, late
+        Requests that were answered with 503 and with 504.
+    """
+
+    def __init__(self, places: int, deadline_s: float) -> None:
+        self.places = places
+        self.deadline_s = deadline_s
+        self.queued = 0
+        self.running = 0
+        self.refused = 0
+        self.late = 0
+        self._is_turn = False
+        self._turn_ends_s = 0.0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._next_refusal_s = 0.0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether another request has to be refused."""
+        return self.queued + self.running >= self.places
+
+    def refuse(self) -> float:
+        """Count a refusal; return for how many seconds its connection is not to be read."""
+        self.refused += 1
+        now_s = perf_counter()
+        self._next_refusal_s = max(self._next_refusal_s, now_s) + 1 / REFUSALS_PER_S
+        ahead_s = self._next_refusal_s - now_s
+        return 0.0 if ahead_s < BURST / REFUSALS_PER_S else min(ahead_s, _LONGEST_PAUSE_S)
+
+    def has_turn(self) -> bool:
+        """Tell whether a request may run now; if not, it waits for :meth:`turn`."""
+        now_s = perf_counter()
+        if not self._is_turn:
+            self._is_turn = True
+            self._turn_ends_s = now_s + TURN_S
+            asyncio.get_running_loop().call_soon(self._end_turn)
+            return not self._waiting
+        return now_s < self._turn_ends_s and not self._waiting
+
+    async def turn(self, arrived_s: float) -> None:
+        """Wait until the request may run.
+
+        Raises
+        ------
+        TooLate
+            If its deadline has passed by then.
+        """
+        place = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        await place
+        self.check(arrived_s)
+
+    def check(self, arrived_s: float) -> None:
+        """Raise TooLate if the deadline of a request has passed."""
+        if perf_counter() - arrived_s > self.deadline_s:
+            raise self.too_late()
+
+    def too_late(self) -> TooLate:
+        """Count a request that got no answer in time, and return its error."""
+        self.late += 1
+        return TooLate(
+            where="the server",
+            expected=f"to answer within {self.deadline_s:g} s",
+            got="more to do than that",
+            remedy="Send the request again later, or in smaller parts.",
+        )
+
+    def overloaded(self) -> Overloaded:
+        """Return the error of a request that is refused."""
+        return Overloaded(
+            where="the server",
+            expected=f"at most {self.places} requests in flight",
+            got="more",
+            remedy="Send the request again in a second.",
+        )
+
+    def _end_turn(self) -> None:
+        """Begin the next turn, after the event loop has read what arrived."""
+        self._is_turn = False
+        if not self._waiting:
+            return
+        self._is_turn = True
+        self._turn_ends_s = perf_counter() + TURN_S
+        for _ in range(min(_WOKEN, len(self._waiting))):
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_result(None)
+        asyncio.get_running_loop().call_soon(self._end_turn)
