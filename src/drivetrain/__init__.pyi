@@ -1,4 +1,5 @@
 from drivetrain.core import errors as errors
+from drivetrain.lifecycle.adopt import adopt as adopt
 from drivetrain.lifecycle.check import check as check
 from drivetrain.lifecycle.estimators import Classifier as Classifier
 from drivetrain.lifecycle.estimators import Regressor as Regressor
@@ -17,6 +18,7 @@ __all__ = [
     "Model",
     "Regressor",
     "__version__",
+    "adopt",
     "check",
     "errors",
     "evaluate",

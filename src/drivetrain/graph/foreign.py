@@ -1,13 +1,13 @@
 """Inlining a foreign ONNX model: checked, brought to our operator sets, renamed, joined.
 
 Refused, with an error that names the operator: operators that a stock ONNX Runtime has not built
-in, external data, random numbers, and the operators that ai.onnx.ml 5 dropped (ONNX Runtime takes
-them in no model that also holds a TreeEnsemble).
+in, external data, random numbers, maps and sequences, and the operators that ai.onnx.ml 5 dropped
+where the graph is made for it (ONNX Runtime takes them in no model that also holds a TreeEnsemble).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -20,13 +20,15 @@ from drivetrain.graph.block import MICROSOFT, ML, OPSETS, GraphBuilder, Wire
 DOMAINS = ("", "ai.onnx", ML, MICROSOFT)
 RANDOM = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
           "Multinomial", "Bernoulli")  # fmt: skip
-DROPPED = {
-    "TreeEnsembleClassifier": "fit the trees with a family of drivetrain, which lowers them itself",
-    "TreeEnsembleRegressor": "fit the trees with a family of drivetrain, which lowers them itself",
-    "ZipMap": "convert with options={'zipmap': False}",
-    "SequenceMap": "convert to a model without sequences",
+DROPPED = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
+NO_TENSORS = {
+    "ZipMap": "Convert with options={'zipmap': False}.",
+    "SequenceMap": "Convert to a model without sequences.",
 }
-NUMBERS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64)
+NUMBERS = (
+    TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.INT64,
+    TensorProto.INT32, TensorProto.INT16, TensorProto.INT8, TensorProto.UINT8, TensorProto.BOOL,
+)  # fmt: skip
 
 
 def inline(
@@ -52,7 +54,7 @@ def inline(
     DataError
         If the model cannot be a part of a bundle.
     """
-    proto = _checked(_parsed(model))
+    proto = checked_model(model, graph.opsets)
     prefix = graph.fresh("foreign") + "/"
     proto = compose.add_prefix(proto, prefix)
     constants = {tensor.name for tensor in proto.graph.initializer}
@@ -80,14 +82,23 @@ def _adapt(graph: GraphBuilder, wire: Wire, info: onnx.ValueInfoProto) -> None:
         graph.node("Identity", [wire], to=info.name)
 
 
-def _parsed(model: bytes) -> onnx.ModelProto:
+def parsed_model(model: bytes) -> onnx.ModelProto:
+    """Parse a foreign model; DataError if its bytes are none."""
     try:
         return onnx.load_model_from_string(model)
     except DecodeError as error:
         raise _refused("a serialised ONNX model", str(error), "Export the model again.") from error
 
 
-def _checked(proto: onnx.ModelProto) -> onnx.ModelProto:
+def checked_model(model: bytes, opsets: Mapping[str, int] = OPSETS) -> onnx.ModelProto:
+    """Parse a foreign model, and bring it to operator sets at which it can be a part of a graph.
+
+    Raises
+    ------
+    DataError
+        If it cannot: it names the operator and the reason.
+    """
+    proto = parsed_model(model)
     if len(proto.functions):
         proto = inliner.inline_local_functions(proto)
     if len(proto.graph.sparse_initializer):
@@ -99,12 +110,20 @@ def _checked(proto: onnx.ModelProto) -> onnx.ModelProto:
                 f"external data in tensor '{tensor.name}'",
                 "Save the model with save_as_external_data=False.",
             )
-    for node in _nodes(proto.graph):
-        _check_node(node)
-    return _to_our_opsets(proto)
+    for node in nodes_of(proto.graph):
+        _check_node(node, opsets)
+    return _to_opsets(proto, opsets)
 
 
-def _check_node(node: onnx.NodeProto) -> None:
+def ml_version(proto: onnx.ModelProto) -> int:
+    """Return the version of ai.onnx.ml at which a graph must be made to hold all of a model."""
+    if not any(node.op_type in DROPPED for node in nodes_of(proto.graph)):
+        return OPSETS[ML]
+    own = [opset.version for opset in proto.opset_import if opset.domain == ML]
+    return min(4, max(3, int(max(own, default=3))))
+
+
+def _check_node(node: onnx.NodeProto, opsets: Mapping[str, int]) -> None:
     name = f"operator {node.op_type} of domain '{node.domain or 'ai.onnx'}' (node '{node.name}')"
     if node.domain not in DOMAINS:
         raise _refused(
@@ -112,50 +131,51 @@ def _check_node(node: onnx.NodeProto) -> None:
             name,
             "Export the model with standard operators.",
         )
-    if node.op_type in DROPPED:
-        remedy = DROPPED[node.op_type]
-        raise _refused(
-            f"operators of ai.onnx.ml {OPSETS[ML]}", name, remedy[0].upper() + remedy[1:] + "."
-        )
+    if node.op_type in DROPPED and opsets[ML] >= 5:
+        remedy = "Fit the trees with a family of drivetrain, which lowers them itself."
+        raise _refused(f"operators of ai.onnx.ml {opsets[ML]}", name, remedy)
+    if node.op_type in NO_TENSORS:
+        raise _refused("tensors between all nodes", name, NO_TENSORS[node.op_type])
     if node.op_type in RANDOM:
         raise _refused("a model that repeats itself", name, "Export the model for inference.")
 
 
-def _to_our_opsets(proto: onnx.ModelProto) -> onnx.ModelProto:
+def _to_opsets(proto: onnx.ModelProto, opsets: Mapping[str, int]) -> onnx.ModelProto:
     versions = {
         "" if opset.domain == "ai.onnx" else opset.domain: opset.version
         for opset in proto.opset_import
     }
-    if versions.get(ML, 0) > OPSETS[ML]:
+    if versions.get(ML, 0) > opsets[ML]:
         raise _refused(
-            f"operator set {ML} up to {OPSETS[ML]}",
+            f"operator set {ML} up to {opsets[ML]}",
             f"{versions[ML]}",
-            f"Export the model for {ML} {OPSETS[ML]}.",
+            f"Export the model for {ML} {opsets[ML]}.",
         )
-    old_labels = versions.get(ML, OPSETS[ML]) < 2
-    if old_labels and any(node.op_type == "LabelEncoder" for node in _nodes(proto.graph)):
+    old_labels = versions.get(ML, opsets[ML]) < 2
+    if old_labels and any(node.op_type == "LabelEncoder" for node in nodes_of(proto.graph)):
         raise _refused(
             "LabelEncoder of ai.onnx.ml 2 or newer", "version 1", "Export for ai.onnx.ml 3."
         )
-    if versions.get("", OPSETS[""]) == OPSETS[""]:
+    if versions.get("", opsets[""]) == opsets[""]:
         return proto
     del proto.opset_import[:]  # some exporters list one set twice, which the converter refuses
     proto.opset_import.extend(onnx.helper.make_opsetid(*item) for item in versions.items())
     try:
-        return version_converter.convert_version(proto, OPSETS[""])
+        return version_converter.convert_version(proto, opsets[""])
     except Exception as error:  # the converter raises bare RuntimeErrors and its own
         raise _refused(
-            f"a model that converts to operator set {OPSETS['']}",
+            f"a model that converts to operator set {opsets['']}",
             str(error)[:300],
-            f"Export the model for operator set {OPSETS['']}.",
+            f"Export the model for operator set {opsets['']}.",
         ) from error
 
 
-def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+def nodes_of(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """Yield all nodes, those of inner graphs too."""
     for node in graph.node:
         yield node
         for inner in _subgraphs(node):
-            yield from _nodes(inner)
+            yield from nodes_of(inner)
 
 
 def _subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:

@@ -1,0 +1,1 @@
+"""The stages of ``adopt``: inputs, policies, output, ship."""
