@@ -91,8 +91,14 @@ def _run(name: str, test: Any, was: Any, now: Any, *, about: str, impact: float)
     if measured is None:
         return None
     subject = getattr(was, "name", JOINT)
+    plain = msgspec.structs.replace(  # numpy's floats are not JSON's
+        measured,
+        effect=float(measured.effect),
+        expected=float(measured.expected),
+        p_value=None if measured.p_value is None else float(measured.p_value),
+    )
     return Result(
-        test=name, subject=subject, about=about, measured=measured, decides=test.decides,
+        test=name, subject=subject, about=about, measured=plain, decides=test.decides,
         impact=round(impact, 4),
     )  # fmt: skip
 

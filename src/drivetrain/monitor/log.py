@@ -44,13 +44,15 @@ class Chunk:
 class PredictionLog:
     """The closed segments of a folder; rows of one bundle are asked for by its content hash.
 
+    Without a hash the rows of all bundles are meant, which serves for their ids alone.
+
     Attributes
     ----------
     unread
         Segments that could not be read, and why, as far as the log was gone through.
     """
 
-    def __init__(self, folder: str | Path, contract: Contract, content_hash: str) -> None:
+    def __init__(self, folder: str | Path, contract: Contract, content_hash: str | None) -> None:
         self.folder = Path(folder)
         self.unread: dict[str, str] = {}
         self._contract = contract
@@ -116,7 +118,7 @@ class PredictionLog:
             if absent:
                 self.unread[segment.name] = f"no column '{absent[0]}'"
                 return None
-            wanted = pl.col("content_hash") == self._hash
+            wanted = pl.lit(True) if self._hash is None else pl.col("content_hash") == self._hash
             if "role" in schema:
                 wanted &= pl.col("role") == "answer"
             since, until = span or (None, None)

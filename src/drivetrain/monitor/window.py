@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -32,6 +32,10 @@ class WindowSketch:
     target: ColumnSketch | None = None
     scores: Mapping[str, IndexVector] = field(default_factory=dict)
     joint: JointSketch = field(default_factory=lambda: empty_joint(0))
+
+    def with_target(self, target: ColumnSketch) -> WindowSketch:
+        """Return the same with a sketch of the labels that came."""
+        return replace(self, target=target)
 
     def merged(self, other: WindowSketch) -> WindowSketch:
         """Return the sketch of the rows of both.
@@ -83,6 +87,11 @@ class Sketcher:
         }
         self._known |= {"prediction": frozenset(self._target.classes)}
         self._typical = {s.name: np.array(s.typical) for s in reference.columns}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns that the reference holds."""
+        return tuple(subject.name for subject in self._reference.columns)
 
     def sketch(self, columns: Columns, outputs: dict[str, Array]) -> WindowSketch:
         """Sketch some rows.

@@ -1,0 +1,114 @@
+"""Watch once or again and again, write what was found, and alert when quality is breached."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from drivetrain.core.errors import DrivetrainError
+from drivetrain.core.files import write_file
+from drivetrain.core.progress import Listener, Reporter, silent
+from drivetrain.lifecycle.alerts import alert, check_webhook, write_metrics
+from drivetrain.lifecycle.watch import WatchSettings, look
+from drivetrain.monitor.watched import WatchReport
+from drivetrain.report.watch_page import render_watch
+
+
+class KeepWatchingSettings(WatchSettings, frozen=True, kw_only=True):
+    """Settings of ``drivetrain watch`` with what becomes of a look."""
+
+    once: Annotated[bool, msgspec.Meta(description="look once; exit status 1 on a breach")] = False
+    every_s: Annotated[
+        float, msgspec.Meta(description="seconds from one look to the next", ge=1)
+    ] = 300.0
+    webhook: Annotated[
+        str | None, msgspec.Meta(description="address that a breach is posted to, as JSON")
+    ] = None
+    report: Annotated[
+        str | None, msgspec.Meta(description="HTML file to write after each look")
+    ] = None
+    json_report: Annotated[
+        str | None, msgspec.Meta(description="JSON file to write after each look")
+    ] = None
+    metrics: Annotated[
+        str | None, msgspec.Meta(description="OpenMetrics text file to write after each look")
+    ] = None
+
+
+def keep_watching(
+    bundle: str | Path,
+    log: str | Path,
+    settings: KeepWatchingSettings,
+    *,
+    progress: Listener = silent,
+    stopped: threading.Event | None = None,
+) -> WatchReport | None:
+    """Look, tell, and look again until SIGTERM or SIGINT; return the last report.
+
+    Parameters
+    ----------
+    stopped
+        Set by whoever wants it to end, in place of the signals.
+
+    Raises
+    ------
+    DrivetrainError
+        What the first look raises; a later look that fails is told and tried again.
+    """
+    if settings.webhook is not None:
+        check_webhook(settings.webhook)
+    reporter = Reporter(progress)
+    report = _look(bundle, log, settings, reporter)
+    _tell(report, settings, reporter, was_breach=False)
+    if settings.once:
+        return report
+    ended = stopped or _on_signals()
+    while not ended.wait(settings.every_s):
+        try:
+            found = _look(bundle, log, settings, reporter)
+        except DrivetrainError as error:
+            reporter.say("watch", error.line())
+            continue
+        _tell(found, settings, reporter, was_breach=report.breach)
+        report = found
+    return report
+
+
+def _look(
+    bundle: str | Path, log: str | Path, settings: KeepWatchingSettings, reporter: Reporter
+) -> WatchReport:
+    names = WatchSettings.__struct_fields__
+    bare = WatchSettings(**{name: getattr(settings, name) for name in names})
+    return look(bundle, log, bare, reporter)
+
+
+def _tell(
+    report: WatchReport, settings: KeepWatchingSettings, reporter: Reporter, *, was_breach: bool
+) -> None:
+    """Write files, and alert of a breach that is new."""
+    if settings.report is not None:
+        write_file(Path(settings.report), render_watch(report))
+    if settings.json_report is not None:
+        write_file(Path(settings.json_report), msgspec.json.encode(report))
+    if settings.metrics is not None:
+        write_metrics(Path(settings.metrics), report)
+    state = "BREACH" if report.breach else "no breach"
+    reporter.say("watch", f"{state}: {report.rows:,} rows in {len(report.windows)} windows")
+    if report.breach and not was_breach and settings.webhook is not None:
+        try:
+            alert(settings.webhook, report)
+        except DrivetrainError as error:  # a deaf webhook must not hide the breach itself
+            reporter.say("alert", error.line())
+
+
+def _on_signals() -> threading.Event:
+    ended = threading.Event()
+    stop: Callable[..., None] = lambda *_: ended.set()  # noqa: E731
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    return ended
