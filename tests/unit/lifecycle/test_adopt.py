@@ -26,6 +26,7 @@ from drivetrain.runtime.bundle import read_bundle
 from drivetrain.runtime.vectors import check_vectors
 
 NODE = helper.make_node
+MODELS = Path(__file__).parent / "models"
 
 
 def saved(path: Path, model) -> Path:
@@ -133,6 +134,15 @@ def test_what_a_net_cannot_take_is_refused_at_the_door(torch_net, tmp_path):
     for cell in (None, float("inf")):
         with pytest.raises(ContractError, match="petal_width"):
             model.predict({**row, "petal_width_(cm)": cell})
+
+
+def test_a_net_of_keras_is_adopted(tmp_path):
+    """The file is by Keras 3; beside it lies how it was made, on every other row."""
+    frame = frame_of(load_iris(), "species")[1::2]
+    found = dt.adopt(MODELS / "keras_iris.onnx", frame, "species", tmp_path / "b")
+    assert (found.task, found.link) == ("multiclass", "identity")
+    assert found.score < 0.3  # log loss
+    assert found.parity.max_abs_diff < 1e-6
 
 
 def test_a_scikit_learn_forest_with_a_column_for_each_input_keeps_its_labels(tmp_path):

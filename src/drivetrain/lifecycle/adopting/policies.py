@@ -60,9 +60,7 @@ def probe_policies(
         settled.append(
             msgspec.structs.replace(
                 column,
-                policy=msgspec.structs.replace(
-                    column.policy, **dict.fromkeys(refused, "reject")
-                ),
+                policy=msgspec.structs.replace(column.policy, **dict.fromkeys(refused, "reject")),
             )
         )
         decisions += [
