@@ -295,12 +295,17 @@ def add_head(
     if target.task == "regression":
         graph.node("Reshape", [blend, graph.constant([-1], np.int64)], to=PREDICTION)
         return [tensor(PREDICTION, TensorProto.DOUBLE)]
-    number = _binary(graph, blend, threshold) if target.task == "binary" else _several(graph, blend)
     dtype, numpy_type = LABEL_TYPES[target.label_type]
     labels = np.array(target.classes, dtype=np.object_)
     if target.label_type != "string":
         labels = labels.astype(numpy_type)
-    graph.node("Gather", [graph.constant(labels), number], to=PREDICTION, axis=0)
+    if target.task == "binary":
+        either = graph.constant(labels[:1]), graph.constant(labels[1:])
+        label = graph.node("Where", [_binary(graph, blend, threshold), *reversed(either)])
+        graph.node("Reshape", [label, graph.constant([-1], np.int64)], to=PREDICTION)
+    else:
+        number = _several(graph, blend)
+        graph.node("Gather", [graph.constant(labels), number], to=PREDICTION, axis=0)
     return [
         tensor(PREDICTION, dtype),
         tensor(PROBABILITIES, TensorProto.FLOAT, len(target.classes)),
@@ -308,13 +313,11 @@ def add_head(
 
 
 def _binary(graph: GraphBuilder, blend: Wire, threshold: float) -> Wire:
-    """Write ``probabilities`` and return the wire of the class number, INT64 [N]."""
+    """Write ``probabilities`` and return the wire of whether it is the second class, [N, 1]."""
     second = graph.cast(blend, TensorProto.FLOAT)
     first = graph.node("Sub", [graph.constant(1.0, np.float32), second])
     graph.node("Concat", [first, second], to=PROBABILITIES, axis=1)
-    is_second = graph.node("Greater", [second, graph.constant(threshold, np.float32)])
-    flat = graph.node("Reshape", [is_second, graph.constant([-1], np.int64)])
-    return graph.cast(flat, TensorProto.INT64)
+    return graph.node("Greater", [second, graph.constant(threshold, np.float32)])
 
 
 def _several(graph: GraphBuilder, blend: Wire) -> Wire:

@@ -94,6 +94,7 @@ def read_trees(text: str, *, base: float) -> Trees:
         leaf=joined("leaf"),
         targets=per_iteration,
         base=np.full(per_iteration, base),
+        leaf_rows=joined("leaf_rows"),
     )
 
 
@@ -115,11 +116,13 @@ def _read_tree(fields: dict[str, str]) -> dict[str, FloatVector]:
     if fields.get("is_linear", "0") != "0" or fields.get("num_cat", "0") != "0":
         raise _unsupported("linear leaves or categorical splits")
     leaf = _numbers(fields["leaf_value"])
+    rows = _numbers(fields.get("leaf_count", ""))  # a tree of one leaf may have none
+    rows = rows if len(rows) == len(leaf) else np.zeros(len(leaf))
     if int(fields["num_leaves"]) == 1:
         empty = np.zeros(0)
         return {
             "feature": empty, "threshold": empty, "left": empty, "right": empty,
-            "missing_left": empty, "leaf": leaf,
+            "missing_left": empty, "leaf": leaf, "leaf_rows": rows,
         }  # fmt: skip
     threshold = _numbers(fields["threshold"])
     return {
@@ -129,6 +132,7 @@ def _read_tree(fields: dict[str, str]) -> dict[str, FloatVector]:
         "right": _numbers(fields["right_child"]),
         "missing_left": _missing_left(_numbers(fields["decision_type"]).astype(int), threshold),
         "leaf": leaf,
+        "leaf_rows": rows,
     }
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from drivetrain.graph.blocks import trees as trees_module
 from drivetrain.graph.blocks.trees import Trees
 from drivetrain.graph.run import run_blocks
+from drivetrain.graph.tree_layout import mostly_left, turned
 
 
 def random_trees(seed: int, count: int, targets: int = 1, features: int = 4) -> Trees:
@@ -112,3 +115,41 @@ def test_the_average_of_folds_is_the_mean_of_their_margins() -> None:
     average = Trees.average(folds)
     assert average.tree_count == 36
     np.testing.assert_allclose(margin(average, X), expected, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("precision", ["double", "float"])
+@pytest.mark.parametrize("known", [True, False])
+def test_trees_laid_out_for_most_rows_answer_the_same_bits(
+    precision: str, known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trees = random_trees(3, 60)
+    random = np.random.default_rng(1)
+    rows = random.integers(0, 100, trees.leaf_count).astype(float) if known else None
+    trees = dataclasses.replace(trees, leaf_rows=rows, precision=precision)
+    edges = np.unique(trees.threshold.astype(np.float32))
+    near = [np.nextafter(edges, np.float32(side)) for side in (-np.inf, np.inf)]
+    odd = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 3.4e38, -3.4e38, 1e-45], np.float32)
+    pool = np.concatenate([edges, *near, odd])
+    X = random.choice(pool, (4000, 4)).astype(np.float32)
+    monkeypatch.setattr(trees_module, "MANY_TREES", 10**9)
+    plain = run_blocks([trees], {}, ["margin"], {"X": X})["margin"]
+    monkeypatch.setattr(trees_module, "MANY_TREES", 1)
+    assert run_blocks([trees], {}, ["margin"], {"X": X})["margin"].tobytes() == plain.tobytes()
+
+
+def test_most_rows_go_right_at_every_node_of_trees_laid_out() -> None:
+    left, right = np.array([1, -1], np.int32), np.array([-3, -2], np.int32)
+    roots, rows = np.array([0], np.int32), np.array([1.0, 2.0, 4.0])
+    assert mostly_left(left, right, roots, rows).tolist() == [False, False]
+    assert mostly_left(right, left, roots, rows).tolist() == [True, True]
+    assert mostly_left(left, right, roots, np.array([3.0, 2.0, 4.0])).tolist() == [True, True]
+
+
+@pytest.mark.parametrize("threshold", [0.0, -0.0, 1.5, -3.4e38, 3.4028234663852886e38, 1e-45])
+def test_a_turned_threshold_asks_the_opposite(threshold: float) -> None:
+    t = np.float32(threshold)
+    with np.errstate(over="ignore"):
+        beside = [np.nextafter(t, np.float32(side)) for side in (-np.inf, np.inf)]
+    x = np.array([t, *beside, np.inf, -np.inf, 0.0, -0.0], np.float32)
+    (u,) = turned(np.array([t], np.float64))
+    assert (-x <= u).tolist() == (x > t).tolist()

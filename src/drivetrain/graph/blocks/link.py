@@ -36,7 +36,7 @@ class LinkBlock:
             graph.node("Identity", [self.input], to=self.output)
         elif self.link == "sigmoid":
             one = graph.constant(1.0, np.float64)
-            power = exponential(graph, graph.node("Neg", [self.input]))
+            power = exponential(graph, self.input, sign=-1)
             graph.node("Div", [one, graph.node("Add", [power, one])], to=self.output)
         else:
             axis = graph.constant([1], np.int64)
@@ -48,14 +48,14 @@ class LinkBlock:
             graph.node("Div", [power, total], to=self.output)
 
 
-def exponential(graph: GraphBuilder, wire: Wire) -> Wire:
-    """Add exp(x) for a DOUBLE wire and return its wire.
+def exponential(graph: GraphBuilder, wire: Wire, *, sign: int = 1) -> Wire:
+    """Add exp(x), or exp(-x), for a DOUBLE wire and return its wire.
 
     ONNX Runtime's Exp works on pairs of numbers and gives another last digit to the number that
     is left over, so a row alone and the row in a batch would differ. Pow goes number by number;
     the rounding of e costs a relative 5e-17 |x|.
     """
-    return graph.node("Pow", [graph.constant(math.e, np.float64), wire])
+    return graph.node("Pow", [graph.constant(math.exp(sign), np.float64), wire])
 
 
 @dataclass(frozen=True)

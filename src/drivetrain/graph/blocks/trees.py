@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,9 +12,11 @@ from onnx import TensorProto, numpy_helper
 
 from drivetrain.core.arrays import FloatVector, Mask
 from drivetrain.graph.block import ML, GraphBuilder, Wire
+from drivetrain.graph.tree_layout import mostly_left, turned
 
 # ONNX Runtime loads one node in time quadratic in its trees (benchmarks/graph/cost.py).
 CHUNK_TREES = 250
+MANY_TREES = 150  # fewer do not earn back the nodes that lay them out
 BRANCH_LEQ, SUM, NO_TRANSFORM = 0, 1, 0
 
 
@@ -41,6 +43,9 @@ class Trees:
         Added to the sum, shape (targets,): after it in double, before it in float.
     precision
         What the library sums in: double (LightGBM, CatBoost, scikit-learn) or float (XGBoost).
+    leaf_rows
+        Training rows, or their weight, in each leaf, shape (leaves,); None where they are not
+        known. They change no answer: the lowered trees are laid out for them.
     """
 
     feature: npt.NDArray[np.int32]
@@ -56,6 +61,7 @@ class Trees:
     precision: Literal["double", "float"] = "double"
     input: Wire = "X"
     output: Wire = "margin"
+    leaf_rows: FloatVector | None = None
 
     @property
     def inputs(self) -> tuple[Wire, ...]:
@@ -77,10 +83,14 @@ class Trees:
 
     def lower(self, graph: GraphBuilder) -> None:
         is_double = self.precision == "double"
-        features = graph.cast(self.input, TensorProto.DOUBLE) if is_double else self.input
         parts = []
         # An ensemble without trees is its base, which the operator needs as trees.
         trees = self if is_double and self.tree_count else _base_as_first_trees(self)
+        has_base = trees is self and bool(np.any(self.base != 0.0))
+        if trees.tree_count >= MANY_TREES and len(trees.feature):
+            trees, features = _mostly_right(graph, trees)
+        else:
+            features = graph.cast(self.input, TensorProto.DOUBLE) if is_double else self.input
         for start in range(0, trees.tree_count, CHUNK_TREES):
             chunk = trees.some(slice(start, start + CHUNK_TREES))
             parts.append(
@@ -91,12 +101,10 @@ class Trees:
                     **_attributes(chunk, self.targets),
                 )
             )
-        margin = parts[0]
-        for part in parts[1:]:
-            margin = graph.node("Add", [margin, part])
+        margin = parts[0] if len(parts) == 1 else graph.node("Sum", parts)
         if not is_double:
             graph.cast(margin, TensorProto.DOUBLE, to=self.output)
-        elif trees is self and np.any(self.base != 0.0):
+        elif has_base:
             base = graph.constant(self.base, np.float64)
             graph.node("Add", [margin, base], to=self.output)
         else:
@@ -131,6 +139,7 @@ class Trees:
             precision=self.precision,
             input=self.input,
             output=self.output,
+            leaf_rows=None if self.leaf_rows is None else self.leaf_rows[leaves],
         )
 
     @classmethod
@@ -172,7 +181,40 @@ def _joined(blocks: Sequence[Trees], scale: float) -> Trees:
         precision=first.precision,
         input=first.input,
         output=first.output,
+        leaf_rows=_put_rows([block.leaf_rows for block in blocks]),
     )
+
+
+def _put_rows(rows: Sequence[FloatVector | None]) -> FloatVector | None:
+    known = [each for each in rows if each is not None]
+    return np.concatenate(known) if len(known) == len(rows) else None
+
+
+def _mostly_right(graph: GraphBuilder, trees: Trees) -> tuple[Trees, Wire]:
+    """Turn the nodes at which most rows go left, and return the wire of the features then asked.
+
+    ``x <= t`` to the left becomes ``-x <= u`` to the right: the operator is slower where its nodes
+    ask in different ways, so it is the features that are negated.
+    """
+    rows = np.ones(trees.leaf_count) if trees.leaf_rows is None else trees.leaf_rows
+    is_turned = mostly_left(trees.left, trees.right, trees.roots, rows)
+    is_turned &= np.isfinite(trees.threshold)
+    asked = np.stack([trees.feature, np.where(is_turned, -1, 1)], axis=1)
+    pairs, place = np.unique(asked, axis=0, return_inverse=True)
+    wire = graph.node("Gather", [trees.input, graph.constant(pairs[:, 0], np.int64)], axis=1)
+    signs = pairs[:, 1].astype(np.float32)
+    if trees.precision == "double":
+        wire, signs = graph.cast(wire, TensorProto.DOUBLE), pairs[:, 1].astype(np.float64)
+    wire = graph.node("Mul", [wire, graph.constant(signs)])
+    laid_out = replace(
+        trees,
+        feature=place.reshape(-1).astype(np.int32),
+        threshold=np.where(is_turned, turned(trees.threshold), trees.threshold),
+        left=np.where(is_turned, trees.right, trees.left),
+        right=np.where(is_turned, trees.left, trees.right),
+        missing_left=trees.missing_left ^ is_turned,
+    )
+    return laid_out, wire
 
 
 def _base_as_first_trees(trees: Trees) -> Trees:
@@ -193,6 +235,7 @@ def _base_as_first_trees(trees: Trees) -> Trees:
         precision=trees.precision,
         input=trees.input,
         output=trees.output,
+        leaf_rows=None if trees.leaf_rows is None else np.zeros(count),
     )
     return _joined([base, trees], 1.0)
 
