@@ -61,7 +61,8 @@ Handler: TypeAlias = Callable[[Request, Service], Reply]
 
 
 class Route(msgspec.Struct, frozen=True):
-    """One method and path. ``{name}`` in the pattern stands for one part of the path.
+    """One method and path. ``{name}`` in the pattern stands for one part of the path,
+    or for its beginning, as in ``{model}:predict``.
 
     A POST route names the media types it reads; a request that names none is read as the first.
     """

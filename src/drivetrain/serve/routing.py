@@ -29,7 +29,7 @@ class RoutingTable:
         for title, protocol in protocols.items():
             for route in protocol.routes:
                 parts = tuple(route.pattern.split("/"))
-                shape = tuple("{}" if _is_open(part) else part for part in parts)
+                shape = tuple("{}" + _end(part) if _is_open(part) else part for part in parts)
                 other = claimed.setdefault((route.method, shape), title)
                 if other != title:
                     raise _collision(route, other, title)
@@ -85,6 +85,8 @@ class RoutingTable:
                 routes[route.method] = (route, protocol)
                 return
         self._open.append((parts, {route.method: (route, protocol)}))
+        # `{model}:predict` before `{model}`, which would match the same path
+        self._open.sort(key=lambda item: -sum(len(_end(part)) for part in item[0]))
 
     def _find_open(self, method: str, path: str) -> Found:
         parts = path.split("/")
@@ -111,15 +113,21 @@ def _is_open(part: str) -> bool:
     return part.startswith("{")
 
 
+def _end(part: str) -> str:
+    """Return what follows the name in an open part: ``:predict`` of ``{model}:predict``."""
+    return part.partition("}")[2]
+
+
 def _match(pattern: tuple[str, ...], parts: list[str]) -> dict[str, str] | None:
     if len(pattern) != len(parts):
         return None
     names = {}
     for expected, part in zip(pattern, parts, strict=True):
         if _is_open(expected):
-            if not part:
+            name, end = expected[1:].split("}")
+            if not part.endswith(end) or len(part) == len(end):
                 return None
-            names[expected[1:-1]] = unquote(part)
+            names[name] = unquote(part[: len(part) - len(end)])
         elif expected != part:
             return None
     return names

@@ -1,0 +1,93 @@
+"""KServe's first protocol, and TensorFlow Serving's rows and columns.
+
+https://kserve.github.io/website/latest/modelserving/data_plane/v1_protocol. ``instances`` are
+objects, or lists of cells in the order of the Contract's columns; ``inputs`` are columns, answered
+as ``outputs``. Probabilities come with ``"parameters": {"method": "predict_proba"}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from drivetrain.core.contract import Contract
+from drivetrain.serve.payload import read_json, refused, write_json
+from drivetrain.serve.protocol import Call, Cell, OutputName, Protocol, Reply, Request, Route
+from drivetrain.serve.service import Service
+from drivetrain.serve.tables import (
+    Columns,
+    Params,
+    method_of,
+    output_of,
+    rows_of_columns,
+    rows_of_instances,
+)
+
+
+class Asked(msgspec.Struct, frozen=True, gc=False):
+    """The body; unknown members are ignored."""
+
+    instances: list[Any] | UnsetType = UNSET
+    inputs: Columns | UnsetType = UNSET
+    parameters: Params | None = None
+
+
+_decoder = msgspec.json.Decoder(Asked)
+
+
+class KServeV1(Protocol):
+    """``POST /v1/models/{model}:predict`` and two questions about models."""
+
+    title = "KServe V1"
+
+    def __init__(self) -> None:
+        self.routes = (
+            Route("GET", "/v1/models", _models, summary="Names of the models"),
+            Route("GET", "/v1/models/{model}", _ready, summary="Whether the model answers"),
+            Route("POST", "/v1/models/{model}:predict", _predict, summary="Predict"),
+        )
+
+    def error(self, status: int, line: str) -> bytes:
+        return write_json({"error": line})
+
+    def call(
+        self, contract: Contract, model: str, rows: Sequence[Mapping[str, Cell]], output: OutputName
+    ) -> Call:
+        instances = [{name: row[name] for name in contract.names} for row in rows]
+        body = {"instances": instances, "parameters": {"method": method_of(output)}}
+        return Call(f"/v1/models/{model}:predict", write_json(body))
+
+    def read(self, body: bytes, output: OutputName) -> list[Any]:
+        return list(msgspec.json.decode(body)["predictions"])
+
+
+def _models(request: Request, service: Service) -> Reply:
+    return Reply(write_json({"models": [service.served().name]}))
+
+
+def _ready(request: Request, service: Service) -> Reply:
+    served = service.served(request.names["model"])
+    body = write_json({"name": served.name, "ready": service.is_ready})
+    return Reply(body, status=200 if service.is_ready else 503)
+
+
+def _predict(request: Request, service: Service) -> Reply:
+    served = service.served(request.names["model"])
+    asked = read_json(_decoder, request.body)
+    if (asked.instances is UNSET) == (asked.inputs is UNSET):
+        got = "none of them" if asked.inputs is UNSET else "both"
+        raise refused("exactly one of instances, inputs", got, code="DT267")
+    if asked.inputs is not UNSET:
+        member, rows = "outputs", rows_of_columns(asked.inputs)
+    elif asked.instances is not UNSET:
+        member = "predictions"
+        rows = rows_of_instances(asked.instances, served.contract, "instances")
+    output = output_of(served, asked.parameters)
+    answer = service.predict(served, rows)
+    return Reply(write_json({member: answer.outputs[output].tolist()}), answer=answer)
+
+
+protocol = KServeV1()
