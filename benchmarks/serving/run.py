@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 
 from drivetrain.runtime.bundle import read_bundle
 from drivetrain.runtime.model import Model
@@ -65,9 +66,10 @@ def pinned_server(command: list[str], port: int) -> Iterator[tuple[str, int]]:
 
 
 def cpu_s(process: int) -> float:
-    """Return the CPU time that a process has used, its kernel share too."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Return the CPU time that a process and its children have used, the kernel's share too."""
+    parent = psutil.Process(process)
+    times = [each.cpu_times() for each in (parent, *parent.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
 
 
 def wrk(
