@@ -254,17 +254,21 @@ class _Sources:
 
 
 def split_by_room(finds: Sequence[Found]) -> tuple[list[Found], list[Found]]:
-    """Divide lookups into those that share one table of at most ROOM numbers, and the others."""
-    together: list[Found] = []
+    """Divide lookups into those that share one table of at most ROOM numbers, and the others.
+
+    The smallest share; both parts keep the order that the lookups have.
+    """
+    together: set[Found] = set()
     keys: set[str] = set()
     width = 0
     for find in sorted(finds, key=lambda find: len(find.lookup.keys) * find.width):
         more, wider = keys.union(find.lookup.keys), max(width, find.width)
         if (len(together) + 1) * (len(more) + 1) * wider > ROOM:
             break
-        together.append(find)
+        together.add(find)
         keys, width = more, wider
-    return together, [find for find in finds if find not in together]
+    shared = [find for find in finds if find in together]
+    return shared, [find for find in finds if find not in together]
 
 
 def _lower_together(graph: GraphBuilder, sources: _Sources, finds: Sequence[Found]) -> Wire:

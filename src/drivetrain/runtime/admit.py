@@ -39,6 +39,14 @@ class Admitted:
     breaches: Breaches
 
 
+@dataclass(frozen=True, slots=True)
+class AdmittedRow:
+    """The cells of one row, typed as its columns are, and how it breached the Contract."""
+
+    cells: Mapping[str, Any]
+    breaches: Breaches
+
+
 def admit(contract: Contract, source: object) -> Admitted:
     """Read rows from whatever holds them into typed columns.
 
@@ -78,11 +86,9 @@ class Admission:
 
     def admit(self, source: object) -> Admitted:
         """Read rows; see :func:`admit`."""
-        first = source[0] if type(source) is list and len(source) == 1 else source
-        if type(first) is dict and not self._has_vectors:
-            row = self._admit_row(first)
-            if row is not None:
-                return row
+        row = self.admit_one(source)
+        if row is not None:
+            return Admitted(self._columns_of(row.cells), 1, row.breaches)
         found = open_source(source, self.contract)
         refusals = Refusals(self.contract)
         breaches: Breaches = {}
@@ -97,14 +103,18 @@ class Admission:
         refusals.raise_if_any()
         return Admitted(columns, found.rows, breaches)
 
-    def _admit_row(self, row: dict[Any, Any]) -> Admitted | None:
-        """Admit one row without what only tables need; None where the whole way must decide.
+    def admit_one(self, source: object) -> AdmittedRow | None:
+        """Admit a dict of one row, or a list of one, without what only tables need.
 
-        That is where a column is absent or unknown, or a policy has more to do than to count.
+        None for other sources and where the whole way must decide: where a column is absent or
+        unknown or a vector, or a policy has more to do than to count.
         """
+        row = source[0] if type(source) is list and len(source) == 1 else source
+        if type(row) is not dict or self._has_vectors:
+            return None
         if not (len(row) == len(self.readers) or row.keys() <= self.known):
             return None
-        columns: Columns = {}
+        cells: dict[str, Any] = {}
         breaches: Breaches = {}
         for name, reader in self.readers.items():
             cell = row.get(name, _ABSENT)
@@ -115,10 +125,16 @@ class Admission:
                 if reader.actions[breach] != "count":
                     return None
                 breaches[name, BREACHES[breach]] = 1
+            cells[name] = value
+        return AdmittedRow(cells, breaches)
+
+    def _columns_of(self, cells: Mapping[str, Any]) -> Columns:
+        columns: Columns = {}
+        for name, reader in self.readers.items():
             column = np.empty(1, reader.dtype)
-            column[0] = value
+            column[0] = cells[name]
             columns[name] = column
-        return Admitted(columns, 1, breaches)
+        return columns
 
     def _check_names(self, found: Source, refusals: Refusals, breaches: Breaches) -> None:
         for name in self.readers:

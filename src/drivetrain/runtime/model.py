@@ -117,6 +117,9 @@ class Model:
                 for name in found}  # fmt: skip
 
     def _predict(self, source: object) -> dict[str, Array]:
+        row = self._admission.admit_one(source)
+        if row is not None:
+            return self._session.run_row(row.cells)
         admitted = self._admission.admit(source)
         return self._session.run(admitted.columns, admitted.rows)
 

