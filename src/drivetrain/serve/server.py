@@ -24,6 +24,7 @@ import uvicorn
 
 from drivetrain.serve.app import App
 from drivetrain.serve.connection import bounded
+from drivetrain.serve.grpc_server import GrpcServer
 from drivetrain.serve.listener import BACKLOG
 from drivetrain.serve.loading import Loaded, load_lineup
 from drivetrain.serve.log.writer import open_log
@@ -68,6 +69,7 @@ class Server(uvicorn.Server):
         self.service = Service(max_rows=self.settings.max_rows)
         self.log = open_log(self.settings, start.worker)
         self.service.log = self.log
+        self.grpc: GrpcServer | None = None
         self.app = App(self.service, self.settings)
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._loaded: Loaded = {}
@@ -80,6 +82,8 @@ class Server(uvicorn.Server):
         sys.setswitchinterval(_SWITCH_S)
         super().run(sockets)
         self.app.close()
+        if self.grpc is not None:
+            self.grpc.stop()
         if self.log is not None:
             self.log.close()
 
@@ -103,6 +107,8 @@ class Server(uvicorn.Server):
             return connection(config=self.config, server_state=self.server_state, app_state={})
 
         loop = asyncio.get_running_loop()
+        if self.settings.grpc_port is not None:
+            self.grpc = GrpcServer(self.service, self.settings)
         server = await loop.create_server(
             connect, sock=self.listener, ssl=self.config.ssl, backlog=BACKLOG
         )

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 
 from drivetrain.core.arrays import Array
 from drivetrain.core.contract import Column, Contract, Kind
@@ -54,7 +55,8 @@ class Tensor(msgspec.Struct, frozen=True, gc=False):
     name: str
     shape: list[int]
     datatype: str
-    data: list[Any]
+    data: list[Any] | UnsetType = UNSET
+    parameters: dict[str, Any] | None = None
 
 
 class TensorFace(msgspec.Struct, frozen=True):
@@ -106,13 +108,16 @@ def rows_of(tensors: Sequence[Tensor], contract: Contract) -> Rows:
 
 def output_tensor(name: str, values: Array) -> dict[str, Any]:
     """Write one output of the graph, floats as exact decimals."""
+    head = {"name": name, "datatype": datatype_of(values), "shape": values.shape}
+    return head | {"data": values.ravel().tolist()}
+
+
+def datatype_of(values: Array) -> str:
+    """Name the datatype of one output of the graph."""
     kind = values.dtype.kind
     if kind == "f":
-        datatype = "FP32" if values.dtype.itemsize == 4 else "FP64"
-    else:
-        datatype = "INT64" if kind in "iu" else "BYTES"
-    data = values.ravel().tolist()
-    return {"name": name, "datatype": datatype, "shape": values.shape, "data": data}
+        return "FP32" if values.dtype.itemsize == 4 else "FP64"
+    return "INT64" if kind in "iu" else "BYTES"
 
 
 def _check_face(tensor: Tensor, column: Column) -> None:
@@ -131,6 +136,8 @@ def _check_face(tensor: Tensor, column: Column) -> None:
 def _checked(tensor: Tensor) -> list[Any]:
     """Return the elements in a flat list, all of them of the tensor's datatype."""
     name, shape, data = tensor.name, tensor.shape, tensor.data
+    if data is UNSET:
+        raise _wrong(name, "data", "none")
     types = _TYPES.get(tensor.datatype)
     if types is None:
         remedy = "FP16 and BF16 have no form in JSON: use FP32."

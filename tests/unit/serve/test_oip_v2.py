@@ -180,7 +180,7 @@ def test_no_id_is_no_id(client: AsgiClient) -> None:
 
 
 def test_unknown_members_are_ignored(client: AsgiClient) -> None:
-    asked = a_request() | {"parameters": {"binary_data_output": True}, "later": [1]}
+    asked = a_request() | {"parameters": {"priority": 1}, "later": [1]}
     tensor(asked, "age")["parameters"] = {"content_type": "np"}
     assert answer(infer(client, asked))["model_name"] == "tabular"
 
@@ -213,7 +213,7 @@ def test_models_and_versions_are_known_by_name(client: AsgiClient) -> None:
 def test_server_and_model_describe_themselves(client: AsgiClient) -> None:
     for path in ("/v2", "/v2/"):
         told = msgspec.json.decode(client.get(path).body)
-        assert (told["name"], told["extensions"]) == ("drivetrain", [])
+        assert (told["name"], told["extensions"]) == ("drivetrain", ["binary_tensor_data"])
     told = msgspec.json.decode(client.get("/v2/models/tabular").body)
     assert told["inputs"] == [
         {"name": "age", "datatype": "FP64", "shape": [-1]},

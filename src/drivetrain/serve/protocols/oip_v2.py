@@ -1,4 +1,4 @@
-"""Open Inference Protocol v2 over REST, in its JSON form.
+"""Open Inference Protocol v2 over REST, in JSON and with Triton's binary tensors.
 
 https://github.com/kserve/open-inference-protocol, ``specification/protocol/inference_rest.md``.
 Where it leaves a choice: not ready is 503 (as KServe, and as load balancers expect), ``GET /v2``
@@ -13,21 +13,33 @@ from typing import Any
 
 import msgspec
 
+from drivetrain.core.arrays import Array
 from drivetrain.core.contract import Contract
 from drivetrain.core.errors import Value
 from drivetrain.serve.payload import read_json, refused, write_json
-from drivetrain.serve.protocol import Call, Cell, OutputName, Protocol, Reply, Request, Route
+from drivetrain.serve.protocol import JSON, Call, Cell, OutputName, Protocol, Reply, Request, Route
+from drivetrain.serve.raw_tensors import fill, only_tensor, raw_of, split_body
 from drivetrain.serve.service import Served, Service
-from drivetrain.serve.tensors import Tensor, input_face, output_face, output_tensor, rows_of
+from drivetrain.serve.tensors import (
+    Tensor,
+    datatype_of,
+    input_face,
+    output_face,
+    output_tensor,
+    rows_of,
+)
 
 _MODEL = "/v2/models/{model}"
 _VERSION = "/v2/models/{model}/versions/{version}"
+_BINARY = "application/octet-stream"
+_HEAD_LENGTH = b"inference-header-content-length"
 
 
 class RequestedOutput(msgspec.Struct, frozen=True, gc=False):
     """An output that the client asks for by name."""
 
     name: str
+    parameters: dict[str, Any] | None = None
 
 
 class InferRequest(msgspec.Struct, frozen=True, gc=False):
@@ -36,6 +48,7 @@ class InferRequest(msgspec.Struct, frozen=True, gc=False):
     inputs: list[Tensor]
     id: str | None = None
     outputs: list[RequestedOutput] | None = None
+    parameters: dict[str, Any] | None = None
 
 
 _decoder = msgspec.json.Decoder(InferRequest)
@@ -56,8 +69,8 @@ class OpenInference(Protocol):
             Route("GET", _VERSION, _metadata, summary="Inputs and outputs of the model"),
             Route("GET", _MODEL + "/ready", _model_ready, summary="Whether the model answers"),
             Route("GET", _VERSION + "/ready", _model_ready, summary="Whether the model answers"),
-            Route("POST", _MODEL + "/infer", _infer, summary="Predict"),
-            Route("POST", _VERSION + "/infer", _infer, summary="Predict"),
+            Route("POST", _MODEL + "/infer", _infer, (JSON, _BINARY), summary="Predict"),
+            Route("POST", _VERSION + "/infer", _infer, (JSON, _BINARY), summary="Predict"),
         )
 
     def error(self, status: int, line: str) -> bytes:
@@ -87,7 +100,11 @@ class OpenInference(Protocol):
 
 
 def _server(request: Request, service: Service) -> Reply:
-    known = {"name": "drivetrain", "version": version("drivetrain"), "extensions": []}
+    known = {
+        "name": "drivetrain",
+        "version": version("drivetrain"),
+        "extensions": ["binary_tensor_data"],
+    }
     return Reply(write_json(known))
 
 
@@ -131,15 +148,47 @@ def _metadata(request: Request, service: Service) -> Reply:
 
 def _infer(request: Request, service: Service) -> Reply:
     served = _asked(request, service)
-    asked = read_json(_decoder, request.body)
+    header = request.header(_HEAD_LENGTH)
+    head, rest = (request.body, None) if header is None else split_body(request.body, header)
+    if rest is not None and not head:
+        asked = InferRequest([only_tensor(served.contract, request.body)])
+        asked = msgspec.structs.replace(asked, parameters={"binary_data_output": True})
+    else:
+        asked = read_json(_decoder, head)
+        if rest is not None:
+            asked = msgspec.structs.replace(asked, inputs=fill(asked.inputs, rest))
     names = _outputs(asked, served)
     answer = service.predict(served, rows_of(asked.inputs, served.contract))
     reply: dict[str, Any] = {"model_name": served.name, "model_version": answer.version}
     if asked.id is not None:
         reply["id"] = asked.id
     reply["parameters"] = {"prediction_id": answer.prediction_id}
-    reply["outputs"] = [output_tensor(name, answer.outputs[name]) for name in names]
-    return Reply(write_json(reply), answer=answer)
+    binary = _binary_outputs(asked, names)
+    tails = {name: raw_of(answer.outputs[name]) for name in names if name in binary}
+    reply["outputs"] = [_output(name, answer.outputs[name], tails.get(name)) for name in names]
+    body = write_json(reply)
+    if not tails:
+        return Reply(body, answer=answer)
+    headers = ((_HEAD_LENGTH, b"%d" % len(body)),)
+    return Reply(b"".join([body, *tails.values()]), 200, _BINARY, answer, headers)
+
+
+def _output(name: str, values: Array, tail: bytes | None) -> dict[str, Any]:
+    if tail is None:
+        return output_tensor(name, values)
+    head = {"name": name, "datatype": datatype_of(values), "shape": values.shape}
+    return head | {"parameters": {"binary_data_size": len(tail)}}
+
+
+def _binary_outputs(asked: InferRequest, names: Sequence[str]) -> set[str]:
+    every = (asked.parameters or {}).get("binary_data_output") is True
+    if not asked.outputs:
+        return set(names) if every else set()
+    return {
+        output.name
+        for output in asked.outputs
+        if (output.parameters or {}).get("binary_data", every) is True
+    }
 
 
 def _outputs(asked: InferRequest, served: Served) -> Sequence[str]:
