@@ -23,6 +23,9 @@ from drivetrain.testing.tabular_bundle import tabular_rows, write_tabular_bundle
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
+# One fixture is worth half a minute: all tests go to one worker.
+pytestmark = pytest.mark.xdist_group("bare_wheel")
+
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> BareInstall:

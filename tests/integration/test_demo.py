@@ -11,6 +11,9 @@ from drivetrain.core.errors import DataError, GateError
 from drivetrain.lifecycle import demo as module
 from drivetrain.lifecycle.demo import demo
 
+# One fixture is worth half a minute: all tests go to one worker.
+pytestmark = pytest.mark.xdist_group("demo")
+
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory, adult):

@@ -13,6 +13,9 @@ from drivetrain.cli.main import main
 from drivetrain.lifecycle.demo import ask, serving
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# The later tests use the bundle of the earlier: all go to one worker.
+pytestmark = pytest.mark.xdist_group("readme")
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -65,4 +68,4 @@ def test_the_python_blocks_work(workplace, monkeypatch):
     names: dict[str, object] = {}
     for block in blocks("python"):
         exec(compile(shortened(block), "README.md", "exec"), names)
-    assert len(names["y"]) == 178
+    assert len(names["y"]) == 442

@@ -223,8 +223,12 @@ class Inline:
 
     def start(self, number: int, job: FoldJob) -> None:
         """Fit at once; a failure leaves its last line in the job's log, as a worker's does."""
+        from threadpoolctl import threadpool_limits
+
         try:
-            fit_fold(job)
+            # Waiting threads spin: on a busy machine ten small fits take a minute with two of them.
+            with threadpool_limits(job.threads):
+                fit_fold(job)
         except Exception as error:  # whatever a library raises is the end of this job alone
             write_file(Path(log_path(job)), f"{type(error).__name__}: {error}\n".encode())
             self._ended.append(Ended(number, 1))
