@@ -1,10 +1,12 @@
 /* An HTTP load generator with an open loop.
 
-   load HOST PORT CONNECTIONS RATE SECONDS PATIENCE_MS < REQUEST
+   load HOST PORT CONNECTIONS RATE SECONDS PATIENCE_MS REST_MS WARM_S < REQUEST
 
    Sends REQUEST at a constant RATE over kept connections, whatever the answers do: a request that
    finds no free connection waits, and its latency counts from the moment it should have been sent
    (no coordinated omission). One that waits longer than PATIENCE_MS is given up as "unsent".
+   A connection that got 503 rests for REST_MS, as Retry-After asks.
+   The first WARM_S of the SECONDS are not counted.
    RATE 0 is a closed loop: each connection asks again as soon as it is answered.
 
    Prints one JSON object; latencies in microseconds. "200" and "503" are from the intended time,
@@ -28,7 +30,7 @@
 typedef struct {
   int fd, busy;
   size_t have;
-  double intended, sent;
+  double intended, sent, rested;
   char *buffer;
 } Connection;
 
@@ -43,6 +45,8 @@ static struct sockaddr_in address;
 static int epoll_fd;
 static Connection *connections;
 static int *idle, idle_head, idle_count, total;
+static int *resting, rest_head, rest_count; /* a queue: all rest for the same time */
+static double rest, counts_from;
 static Samples answered[2], answered_sent[2]; /* [0] 200, [1] 503 */
 static long other_status, broken, unsent;
 
@@ -96,7 +100,17 @@ static void send_on(int index, double intended) {
   if (send(c->fd, request, request_size, MSG_NOSIGNAL) != (ssize_t)request_size) renew(index);
 }
 
-/* Returns 1 when the answer is whole. */
+static void be_free(int index, int status) {
+  if (status != 503 || rest <= 0) {
+    be_idle(index);
+    return;
+  }
+  connections[index].busy = 0;
+  connections[index].rested = now() + rest;
+  resting[(rest_head + rest_count++) % total] = index;
+}
+
+/* Returns the status when the answer is whole, else 0. */
 static int receive(int index) {
   Connection *c = &connections[index];
   for (;;) {
@@ -115,13 +129,14 @@ static int receive(int index) {
     if (c->have < (size_t)(end + 4 - c->buffer) + size) continue;
     double at = now();
     int status = atoi(c->buffer + 9);
+    if (at < counts_from) return status;
     if (status == 200 || status == 503) {
       keep(&answered[status == 503], at - c->intended);
       keep(&answered_sent[status == 503], at - c->sent);
     } else {
       other_status++;
     }
-    return 1;
+    return status;
   }
 }
 
@@ -141,16 +156,19 @@ static void print(const char *name, Samples *s) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 7) return 2;
+  if (argc != 9) return 2;
   address.sin_family = AF_INET;
   inet_pton(AF_INET, argv[1], &address.sin_addr);
   address.sin_port = htons(atoi(argv[2]));
   total = atoi(argv[3]);
-  double rate = atof(argv[4]), seconds = atof(argv[5]), patience = atof(argv[6]) / 1e3;
+  double rate = atof(argv[4]), seconds = atof(argv[5]), patience = atof(argv[6]) / 1e3,
+         warm = atof(argv[8]);
+  rest = atof(argv[7]) / 1e3;
   request_size = fread(request, 1, sizeof request, stdin);
   epoll_fd = epoll_create1(0);
   connections = calloc(total, sizeof *connections);
   idle = calloc(total, sizeof *idle);
+  resting = calloc(total, sizeof *resting);
   for (int i = 0; i < total; i++) {
     connections[i].buffer = malloc(BUFFER);
     open_connection(i);
@@ -158,14 +176,20 @@ int main(int argc, char **argv) {
   }
   struct epoll_event events[256];
   double began = now(), ends = began + seconds, time = began;
+  counts_from = began + warm;
   uint64_t next = 0; /* number of the arrival that has not been sent yet */
   while ((time = now()) < ends) {
+    while (rest_count && connections[resting[rest_head]].rested <= time) {
+      be_idle(resting[rest_head]);
+      rest_head = (rest_head + 1) % total;
+      rest_count--;
+    }
     if (rate > 0) {
       for (;;) { /* arrivals that are due */
         double due = began + next / rate;
         if (due > time) break;
         if (time - due > patience) {
-          unsent++;
+          unsent += time >= counts_from;
           next++;
           continue;
         }
@@ -185,8 +209,10 @@ int main(int argc, char **argv) {
       }
     }
     int ready = epoll_wait(epoll_fd, events, 256, rate > 0 ? 0 : 10);
-    for (int i = 0; i < ready; i++)
-      if (receive(events[i].data.u32)) be_idle(events[i].data.u32);
+    for (int i = 0; i < ready; i++) {
+      int status = receive(events[i].data.u32);
+      if (status) be_free(events[i].data.u32, status);
+    }
   }
   printf("{");
   print("200", &answered[0]);
@@ -194,6 +220,6 @@ int main(int argc, char **argv) {
   print("200_sent", &answered_sent[0]);
   print("503_sent", &answered_sent[1]);
   printf("\"other\": %ld, \"broken\": %ld, \"unsent\": %ld, \"seconds\": %.6f}\n", other_status,
-         broken, unsent, now() - began);
+         broken, unsent, now() - counts_from);
   return 0;
 }

@@ -6,21 +6,23 @@ itself. Requests run in turns of :data:`TURN_S`; between turns the event loop re
 so that a refusal never waits for the whole queue. A request that has waited past its deadline is
 answered with 504 and not run.
 
-Even refusing costs time: beyond :data:`REFUSALS_PER_S` a connection that was refused and asks
-again at once is not read until its turn comes, at most the second that ``Retry-After`` told it.
+Even refusing costs time, at most :data:`REFUSALS_SHARE` of what the process has: beyond it a
+connection that was refused and asks again at once is not read until its turn comes, at most the
+second that ``Retry-After`` told it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from time import perf_counter
+from time import perf_counter, process_time
 
 from drivetrain.core.errors import ResourceError
 
 TURN_S = 0.002
-REFUSALS_PER_S = 3000.0
-BURST = 300
+REFUSAL_S = 30e-6  # CPU time of one
+REFUSALS_SHARE = 0.05
+BURST = 300  # refusals that are quick after a quiet time
 _LONGEST_PAUSE_S = 1.0
 _WOKEN = 4  # waiting requests that begin in one turn
 
@@ -66,7 +68,7 @@ class Admission:
         self._is_turn = False
         self._turn_ends_s = 0.0
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._next_refusal_s = 0.0
+        self._paid_until_s = 0.0  # on the clock of CPU time, which counts work and not waiting
 
     @property
     def is_full(self) -> bool:
@@ -76,10 +78,11 @@ class Admission:
     def refuse(self) -> float:
         """Count a refusal; return for how many seconds its connection is not to be read."""
         self.refused += 1
-        now_s = perf_counter()
-        self._next_refusal_s = max(self._next_refusal_s, now_s) + 1 / REFUSALS_PER_S
-        ahead_s = self._next_refusal_s - now_s
-        return 0.0 if ahead_s < BURST / REFUSALS_PER_S else min(ahead_s, _LONGEST_PAUSE_S)
+        now_s = process_time()
+        price_s = REFUSAL_S / REFUSALS_SHARE
+        self._paid_until_s = max(self._paid_until_s, now_s) + price_s
+        ahead_s = self._paid_until_s - now_s
+        return 0.0 if ahead_s < BURST * price_s else min(ahead_s, _LONGEST_PAUSE_S)
 
     def has_turn(self) -> bool:
         """Tell whether a request may run now; if not, it waits for :meth:`turn`."""
