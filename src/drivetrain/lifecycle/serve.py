@@ -14,13 +14,17 @@ def serve(
 ) -> None:
     """Serve a bundle with every protocol, until SIGTERM or SIGINT.
 
-    One line with the URL goes to standard error when the server is ready. Requests in flight are
-    finished before the process ends.
+    One line with the URL goes to standard error when the server is ready. This process owns the
+    port and watches ``workers`` others, which answer. On SIGTERM requests in flight are finished
+    before it ends; on SIGHUP fresh workers take the places of the old ones.
 
     Parameters
     ----------
     bundle
-        A bundle's folder.
+        A bundle's folder; or a JSON or TOML file that says which bundles are served, with which
+        shares and shadows (:mod:`drivetrain.serve.desired`), or ``ledger:/NAME@ALIAS`` or
+        ``ledger:/NAME/DEPLOYMENT``: these are followed, and what they say is served within a
+        second.
     host
         Address to listen on.
     port
@@ -42,6 +46,7 @@ def serve(
     ::
 
         dt.serve("income.bundle", port=8080)
+        dt.serve("ledger:/income@champion", workers=4)
     """
     chosen = build(ServeSettings, {"host": host, "port": port, **settings}, source="serve()")
     from drivetrain.serve.supervisor import run

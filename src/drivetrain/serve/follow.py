@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from drivetrain.core.errors import DrivetrainError, SettingError
+from drivetrain.core.errors import DrivetrainError, MissingLibraryError, SettingError
 from drivetrain.serve.desired import DesiredState, one_bundle, read_document, settle
 
 LEDGER = "ledger:/"
@@ -136,8 +136,15 @@ def resolved(state: DesiredState, ledger: str | None) -> DesiredState:
 @cache
 def _open_ledger(url: str | None) -> Any:
     """Open the ledger once; its connections are made anew for each question."""
-    from drivetrain.registry.ledger import Ledger  # the extra [serve] brings its database
-
+    try:
+        from drivetrain.registry.ledger import Ledger
+    except ImportError as error:
+        raise MissingLibraryError(
+            where="the ledger",
+            expected="the library 'sqlalchemy'",
+            got="no such library",
+            remedy="Install it: pip install 'drivetrain[serve]'",
+        ) from error
     return Ledger(url)
 
 

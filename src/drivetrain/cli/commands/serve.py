@@ -15,7 +15,12 @@ from drivetrain.serve.settings import ServeSettings
 class ServeArguments(ServeSettings, frozen=True, kw_only=True):
     """Settings of ``drivetrain serve``."""
 
-    bundle: Annotated[str, Meta(description="Folder of the bundle.")]
+    bundle: Annotated[
+        str,
+        Meta(
+            description="Folder of a bundle, or what to follow: a state's file, ledger:/NAME@ALIAS."
+        ),
+    ]
 
 
 def run(arguments: ServeArguments, progress: Listener) -> None:
