@@ -17,15 +17,15 @@ HOLDOUT_BINS = 20  # groups are dealt into so many parts, some of which become t
 
 
 def holdout_share(rows: int) -> float:
-    """Return the default share of the holdout: about 500 rows of a small table, 2,500 of a large.
+    """Return the default share of the holdout: a tenth of a small table, 2,500 rows of a large.
 
     Examples
     --------
     >>> [holdout_share(n) for n in (1000, 4000, 50_000, 1_000_000)]
-    [0.2, 0.125, 0.05, 0.01]
+    [0.1, 0.1, 0.05, 0.01]
     """
-    if rows < 5000:
-        return float(np.clip(500 / max(rows, 1), 0.1, 0.2))
+    if rows < 500:
+        return float(np.clip(50 / max(rows, 1), 0.1, 0.2))
     return float(np.clip(2500 / rows, 0.01, 0.1))
 
 

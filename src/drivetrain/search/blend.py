@@ -21,9 +21,10 @@ from drivetrain.stats.metrics import Metric, find_metric
 
 STEPS = 25  # more brings nothing measurable (TabRepo, arXiv 2311.02971)
 LEAST_WEIGHT = 0.05
-SURE_ENOUGH = 0.8  # share of resamples in which the blend must win
+SURE_ENOUGH = 0.6  # share of resamples in which the blend must win
 RESAMPLES = 100
 MOST_ROWS = 50_000  # rows that are enough to choose on
+WORTH = 0.005  # share of the error that a dearer tier must take away
 NEAR_ENOUGH = 0.01  # share of the best single's error that a cheap one may have more
 
 
@@ -51,10 +52,10 @@ def choose_blend(
     weight: FloatVector | None,
     metric: Metric,
     *,
-    most_ns: float,
+    tiers_ns: Sequence[float],
     seed: int,
 ) -> Blend:
-    """Choose members and weights.
+    """Choose members and weights: the cheapest tier whose error is as good as the best one's.
 
     Parameters
     ----------
@@ -63,14 +64,22 @@ def choose_blend(
     metric
         What the user asked for. A metric of labels is too coarse to climb on, so the selection
         then uses log-loss.
-    most_ns
-        What all members together may cost per served row. A single trial that costs more is taken
-        alone, if its error is smaller than that of every cheaper one by more than 1 %.
+    tiers_ns
+        What all members together may cost per served row, ascending. A dearer tier is taken only
+        if its error is smaller by more than 0.5 %. A single trial that costs more than the last
+        tier is taken alone, if its error is smaller than that of every cheaper one by 1 %.
     """
     climbed = find_metric("log_loss") if metric.needs == "label" else metric
     table = _Table(candidates, y, weight, climbed, seed)
-    best = table.best_single(most_ns)
-    counts = _climb(table, best, most_ns)
+    climbs = []
+    for most_ns in tiers_ns:
+        best = table.best_single(most_ns)
+        counts = _climb(table, best, most_ns)
+        climbs.append((table.error(table.mean(counts), chosen=False), best, counts))
+    least = min(error for error, _, _ in climbs)
+    _, best, counts = next(
+        climb for climb in climbs if climb[0] <= (1 + WORTH) * least or climb[0] == least
+    )
     kept = _without_small(counts)
     mixed = table.mean(kept)
     wins = 0.0 if len(kept) == 1 else table.share_of_wins(mixed, candidates[best].prediction)
@@ -112,18 +121,20 @@ class _Table:
         scored = as_scored(self._metric, prediction)
         return self._metric.gain(self._metric.function(self._y, scored, self._weight))
 
+    def error(self, prediction: FloatMatrix, *, chosen: bool = True) -> float:
+        """How far predictions are from perfect, >= 0: of the chosen rows, or of all."""
+        perfect = 1.0 if self._metric.greater_is_better else 0.0
+        return perfect - self.gain(prediction if chosen else prediction[self._rows])
+
     def best_single(self, most_ns: float) -> int:
         """Return the best candidate, or the best affordable one where it is near enough."""
-        gains = [self.gain(prediction) for prediction in self.predictions]
-        best = int(np.argmax(gains))
+        errors = [self.error(prediction) for prediction in self.predictions]
+        best = int(np.argmin(errors))
         affordable = [i for i, cost in enumerate(self.costs) if cost <= most_ns]
         if best in affordable or not affordable:
             return best
-        cheap = max(affordable, key=lambda i: gains[i])
-        # How far from perfect: 1 is perfect where greater is better, else 0.
-        perfect = 1.0 if self._metric.greater_is_better else 0.0
-        near = (perfect - gains[cheap]) <= (1 + NEAR_ENOUGH) * (perfect - gains[best])
-        return cheap if near else best
+        cheap = min(affordable, key=lambda i: errors[i])
+        return cheap if errors[cheap] <= (1 + NEAR_ENOUGH) * errors[best] else best
 
     def mean(self, counts: dict[int, int]) -> FloatMatrix:
         """Weighted mean of whole predictions, shape (n, t)."""

@@ -50,7 +50,7 @@ class Encodings:
         """Complete a draft; its matrix is in the study afterwards."""
         recipe = Recipe(
             encoding=draft.encoding,
-            encoders=self._specs_of(draft.encoding, draft.variant),
+            encoders=draft.encoders or self._specs_of(draft.encoding, draft.variant),
             family=draft.family,
             parameters=dict(draft.parameters),
             seed=draft.seed,

@@ -16,13 +16,17 @@ from drivetrain.core.contract import Task
 from drivetrain.core.errors import MissingLibraryError
 from drivetrain.core.findings import Decision
 from drivetrain.core.plugins import Plugins
-from drivetrain.models.family import Family, Shape
+from drivetrain.features.encoder import EncoderSpec
+from drivetrain.models.family import Family, Shape, Space
 from drivetrain.search.recipe import Encoding
 from drivetrain.search.variants import Variant
 
-# By accuracy per second of fitting, on the sets of benchmarks/accuracy.
-_ORDER = ("lightgbm", "linear", "catboost", "xgboost")
-FIRST = _ORDER[0]
+# By accuracy per second of fitting, on the sets of benchmarks/accuracy. On few rows trees of
+# single rows are worth their size; a perceptron needs the most time of all.
+_ORDER_SMALL = ("lightgbm", "catboost", "extra_trees", "linear", "xgboost", "mlp")
+_ORDER_LARGE = ("lightgbm", "linear", "catboost", "xgboost", "extra_trees", "mlp")
+SMALL_ROWS = 20_000
+FIRST = "lightgbm"
 
 SMALL_CELLS = 2_000_000  # rows x columns from which a first model on a sample comes first
 SAMPLE_ROWS = 20_000
@@ -38,6 +42,16 @@ class Draft:
     seed: int
     sample: int | None = None
     variant: Variant = "planned"
+    encoders: tuple[EncoderSpec, ...] | None = None  # of a trial that is varied; None: planned
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """The candidates in the order in which they are tried, and the families' spaces."""
+
+    drafts: tuple[Draft, ...]
+    spaces: dict[str, Space]
+    decisions: tuple[Decision, ...]
 
 
 @dataclass(frozen=True)
@@ -79,9 +93,7 @@ def _folds_decision(cut: int, fitted: int, reason: str) -> Decision:
     return Decision(subject="folds", choice=choice, reason=reason)
 
 
-def plan_portfolio(
-    families: Plugins[Family], task: Task, shape: Shape, *, seed: int
-) -> tuple[tuple[Draft, ...], tuple[Decision, ...]]:
+def plan_portfolio(families: Plugins[Family], task: Task, shape: Shape, *, seed: int) -> Portfolio:
     """List the candidates in the order in which they are tried.
 
     Parameters
@@ -91,7 +103,8 @@ def plan_portfolio(
     """
     spaces = []
     decisions = []
-    for name in sorted(families.names(), key=_rank):
+    order = _ORDER_SMALL if shape.rows <= SMALL_ROWS else _ORDER_LARGE
+    for name in sorted(families.names(), key=lambda name: _rank(name, order)):
         try:
             family = families.load(name)
         except MissingLibraryError as error:
@@ -110,7 +123,7 @@ def plan_portfolio(
     if drafts and shape.rows > SAMPLE_ROWS and shape.rows * shape.features > SMALL_CELLS:
         first = drafts[0]
         drafts.insert(0, Draft(first.family, first.encoding, first.parameters, seed, SAMPLE_ROWS))
-    return tuple(drafts), tuple(decisions)
+    return Portfolio(tuple(drafts), dict(spaces), tuple(decisions))
 
 
 def _variants(family: str, encoding: Encoding) -> tuple[Variant, ...]:
@@ -118,8 +131,8 @@ def _variants(family: str, encoding: Encoding) -> tuple[Variant, ...]:
     return ("planned", "values") if encoding == "trees" and family == FIRST else ("planned",)
 
 
-def _rank(name: str) -> tuple[int, str]:
-    return (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)
+def _rank(name: str, order: tuple[str, ...]) -> tuple[int, str]:
+    return (order.index(name) if name in order else len(order), name)
 
 
 def _absent(name: str, error: MissingLibraryError) -> Decision:

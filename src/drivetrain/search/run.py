@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from drivetrain.core.errors import InternalError
@@ -24,6 +25,7 @@ from drivetrain.search.portfolio import Draft
 from drivetrain.search.recipe import Recipe
 from drivetrain.search.study import Study
 from drivetrain.search.trial import Trial, read_trial
+from drivetrain.search.tuner import Tuner
 from drivetrain.search.worker import GRACE_S, log_path
 from drivetrain.stats.metrics import find_metric
 
@@ -213,13 +215,14 @@ def search(
     study: Study,
     encodings: Encodings,
     drafts: Sequence[Draft],
+    tuner: Tuner | None = None,
     *,
     journal: Journal,
     budget: Budget,
     staff: Staff,
     reporter: Reporter,
 ) -> tuple[Trial, ...]:
-    """Fit the drafts in their order until they or the time are used up.
+    """Fit the drafts in their order, then what a tuner proposes, until the time is used up.
 
     Returns
     -------
@@ -233,7 +236,16 @@ def search(
     InternalError
         If there are no trials and at least one failed for another reason than the clock.
     """
-    marked = ((number == len(drafts), draft) for number, draft in enumerate(drafts, start=1))
+    is_all = tuner is None
+    marked = [
+        (is_all and number == len(drafts), draft) for number, draft in enumerate(drafts, start=1)
+    ]
+    trials: dict[str, Trial] = {}
+    more = (
+        iter(())
+        if tuner is None
+        else ((False, draft) for draft in tuner.drafts(lambda: tuple(trials.values())))
+    )
     run = _Search(
         study=study,
         encodings=encodings,
@@ -242,7 +254,8 @@ def search(
         window=budget.window(),
         staff=staff,
         reporter=reporter,
-        drafts=iter(marked),
+        drafts=chain(marked, more),
+        trials=trials,
     )
     run.work()
     if run.trials:

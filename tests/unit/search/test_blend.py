@@ -19,7 +19,7 @@ def y() -> np.ndarray:
 
 def test_independent_errors_are_averaged(y: np.ndarray) -> None:
     candidates = [Candidate(str(i), noisy(y, 1.0, i + 1), 1.0) for i in range(4)]
-    blend = choose_blend(candidates, y, None, find_metric("rmse"), most_ns=10.0, seed=0)
+    blend = choose_blend(candidates, y, None, find_metric("rmse"), tiers_ns=(10.0,), seed=0)
     assert blend.score == pytest.approx(0.5, abs=0.03)
     assert all(share == pytest.approx(0.25, abs=0.05) for share in blend.weights.values())
     assert "cancel" in blend.decision.reason
@@ -28,7 +28,7 @@ def test_independent_errors_are_averaged(y: np.ndarray) -> None:
 def test_a_trial_that_adds_nothing_is_left_out(y: np.ndarray) -> None:
     good = Candidate("good", noisy(y, 0.1, 1), 1.0)
     poor = Candidate("poor", noisy(y, 5.0, 2), 1.0)
-    blend = choose_blend([poor, good], y, None, find_metric("rmse"), most_ns=10.0, seed=0)
+    blend = choose_blend([poor, good], y, None, find_metric("rmse"), tiers_ns=(10.0,), seed=0)
     assert blend.weights == {"good": 1.0}
     assert "alone" in blend.decision.choice
 
@@ -37,13 +37,13 @@ def test_a_gain_that_may_be_luck_is_not_taken() -> None:
     y = np.random.default_rng(3).standard_normal(30)
     shared = noisy(y, 1.0, 9)
     twins = [Candidate(str(i), shared + 1e-4 * noisy(0 * y, 1.0, i), 1.0) for i in range(2)]
-    blend = choose_blend(twins, y, None, find_metric("mae"), most_ns=10.0, seed=0)
+    blend = choose_blend(twins, y, None, find_metric("mae"), tiers_ns=(10.0,), seed=0)
     assert len(blend.weights) == 1 or blend.decision.reason.count("%")
 
 
 def test_members_together_stay_under_the_cost(y: np.ndarray) -> None:
     candidates = [Candidate(str(i), noisy(y, 1.0, i + 1), 4.0) for i in range(4)]
-    blend = choose_blend(candidates, y, None, find_metric("rmse"), most_ns=9.0, seed=0)
+    blend = choose_blend(candidates, y, None, find_metric("rmse"), tiers_ns=(9.0,), seed=0)
     assert len(blend.weights) == 2
 
 
@@ -54,13 +54,13 @@ def test_a_trial_that_is_too_dear_must_be_better_than_every_cheap_one_by_one_per
     error = np.random.default_rng(5).standard_normal((len(y), 1))
     dear = Candidate("dear", y[:, None] + error, 99.0)
     cheap = Candidate("cheap", y[:, None] + noise * error, 1.0)
-    blend = choose_blend([dear, cheap], y, None, find_metric("rmse"), most_ns=9.0, seed=0)
+    blend = choose_blend([dear, cheap], y, None, find_metric("rmse"), tiers_ns=(9.0,), seed=0)
     assert blend.weights == {taken: 1.0}
 
 
 def test_where_every_trial_is_too_dear_the_best_is_taken(y: np.ndarray) -> None:
     candidates = [Candidate(str(i), noisy(y, 1.0 - i / 4, i), 99.0) for i in range(3)]
-    blend = choose_blend(candidates, y, None, find_metric("rmse"), most_ns=9.0, seed=0)
+    blend = choose_blend(candidates, y, None, find_metric("rmse"), tiers_ns=(9.0,), seed=0)
     assert blend.weights == {"2": 1.0}
 
 
@@ -69,7 +69,7 @@ def test_label_metrics_select_on_log_loss_and_score_on_labels() -> None:
     p = generator.random(1000)
     y = (generator.random(1000) < p).astype(np.float64)
     candidates = [Candidate("a", p[:, None], 1.0), Candidate("b", np.full((1000, 1), 0.5), 1.0)]
-    blend = choose_blend(candidates, y, None, find_metric("accuracy"), most_ns=9.0, seed=0)
+    blend = choose_blend(candidates, y, None, find_metric("accuracy"), tiers_ns=(9.0,), seed=0)
     assert blend.weights == {"a": 1.0}
     assert blend.score == pytest.approx(float(((p > 0.5) == y).mean()))
 
@@ -79,8 +79,19 @@ def test_label_metrics_select_on_log_loss_and_score_on_labels() -> None:
 def test_weights_sum_to_one_and_the_same_seed_gives_the_same_blend(seed: int, size: int) -> None:
     y = np.random.default_rng(seed).standard_normal(60)
     candidates = [Candidate(str(i), noisy(y, 1.0, seed + i), 1.0) for i in range(size)]
-    first = choose_blend(candidates, y, None, find_metric("rmse"), most_ns=10.0, seed=seed)
-    again = choose_blend(candidates, y, None, find_metric("rmse"), most_ns=10.0, seed=seed)
+    first = choose_blend(candidates, y, None, find_metric("rmse"), tiers_ns=(10.0,), seed=seed)
+    again = choose_blend(candidates, y, None, find_metric("rmse"), tiers_ns=(10.0,), seed=seed)
     assert first == again
     assert sum(first.weights.values()) == pytest.approx(1.0)
     assert min(first.weights.values()) >= 0.04
+
+
+@pytest.mark.parametrize(("noise", "members"), [(1e-3, 1), (1.0, 2)])
+def test_a_dearer_tier_is_taken_only_for_a_gain(y: np.ndarray, noise: float, members: int) -> None:
+    shared = np.random.default_rng(7).standard_normal(len(y))
+    candidates = [
+        Candidate(str(i), y[:, None] + shared[:, None] + noisy(0 * y, noise, i), 4.0)
+        for i in range(2)
+    ]
+    blend = choose_blend(candidates, y, None, find_metric("rmse"), tiers_ns=(5.0, 9.0), seed=0)
+    assert len(blend.weights) == members

@@ -45,7 +45,7 @@ FOLDER = Folder(
 
 
 def drafts(rows: int, features: int = 10) -> list[tuple[str, Any, Any]]:
-    planned, _ = plan_portfolio(FOLDER, "binary", Shape(rows, features, 2), seed=0)  # type: ignore[arg-type]
+    planned = plan_portfolio(FOLDER, "binary", Shape(rows, features, 2), seed=0).drafts  # type: ignore[arg-type]
     return [(one.family, dict(one.parameters), one.sample) for one in planned]
 
 
@@ -60,7 +60,7 @@ def test_the_best_of_each_family_goes_before_the_second_best_of_any() -> None:
 
 
 def test_the_first_family_is_tried_on_both_encodings() -> None:
-    planned, _ = plan_portfolio(FOLDER, "binary", Shape(1000, 10, 2), seed=0)  # type: ignore[arg-type]
+    planned = plan_portfolio(FOLDER, "binary", Shape(1000, 10, 2), seed=0).drafts  # type: ignore[arg-type]
     assert [one.variant for one in planned] == ["planned", "values", "planned", "planned", "values"]
 
 
@@ -70,7 +70,7 @@ def test_a_large_table_begins_with_a_model_of_a_sample() -> None:
 
 
 def test_an_absent_library_is_a_decision_that_says_what_to_install() -> None:
-    _, decisions = plan_portfolio(FOLDER, "binary", Shape(10, 2, 2), seed=0)  # type: ignore[arg-type]
+    decisions = plan_portfolio(FOLDER, "binary", Shape(10, 2, 2), seed=0).decisions  # type: ignore[arg-type]
     (decision,) = decisions
     assert decision.subject == "family 'absent'"
     assert "library 'x'" in decision.reason

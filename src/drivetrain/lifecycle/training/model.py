@@ -28,11 +28,12 @@ from drivetrain.search.run import Staff, search
 from drivetrain.search.study import Problem, Study
 from drivetrain.search.threshold import choose_threshold
 from drivetrain.search.trial import Trial, from_margin
+from drivetrain.search.tuner import Tuner
 from drivetrain.stats.metrics import Metric, default_metric, find_metric
 
-# One row in a batch may cost this much in models, on one core. With encoders and the reading of
-# cells it keeps two cores above 100,000 rows a second.
-MOST_NS = 12_000.0
+# One row in a batch may cost this much in models, on one core, the cheaper the better: with
+# encoders and the reading of cells, two cores serve 100,000, 60,000 or 25,000 rows a second.
+TIERS_NS = (12_000.0, 25_000.0, 60_000.0)
 _PACKAGES = ("drivetrain", "numpy", "onnxruntime", "onnx", "lightgbm", "scikit-learn", "polars",
              "xgboost", "catboost")  # fmt: skip
 # What may change between two runs that go on with each other's trials.
@@ -123,7 +124,8 @@ def fit_model(
     )
     study = Study.create(journal.path.parent, problem, training.y, training.weight, rows.folds)
     shape = Shape(training.rows, len(rows.contract.columns), len(target.classes))
-    drafts, absent = plan_portfolio(FAMILIES, target.task, shape, seed=settings.seed)
+    portfolio = plan_portfolio(FAMILIES, target.task, shape, seed=settings.seed)
+    tuner = Tuner(spaces=portfolio.spaces, metric=metric, rows=training.rows, seed=settings.seed)
     encodings = Encodings(
         study=study,
         rows=TrainingRows(
@@ -139,7 +141,8 @@ def fit_model(
     trials = search(
         study,
         encodings,
-        drafts[: settings.trials],
+        portfolio.drafts[: settings.trials],
+        tuner if settings.trials is None else None,
         journal=journal,
         budget=budget,
         staff=staff,
@@ -164,7 +167,7 @@ def fit_model(
         metric=metric,
         linear=_linear_baseline(trials, rows.holdout.rows),
         leaderboard=_leaderboard(journal, trials, blend, metric),
-        decisions=(*absent, *encodings.decisions, *why),
+        decisions=(*portfolio.decisions, *encodings.decisions, *why),
     )
 
 
@@ -188,7 +191,7 @@ def _blend(
     truth = y[judged]
     some = None if weight is None else weight[judged]
     candidates = [Candidate(t.key, t.prediction[judged], t.cost_ns) for t in trials]
-    blend = choose_blend(candidates, truth, some, metric, most_ns=MOST_NS, seed=seed)
+    blend = choose_blend(candidates, truth, some, metric, tiers_ns=TIERS_NS, seed=seed)
     if metric.needs == "value" or trials[0].prediction.shape[1] != 1:
         return blend, 0.5, (blend.decision,)
     parts = [

@@ -65,9 +65,10 @@ class ExtraTrees:
 
     def space(self, task: Task, shape: Shape) -> Space:
         """Return one default, its leaves the larger the more rows there are."""
-        leaf = max(2, min(50, shape.rows // 1000))
+        leaf = max(1, min(50, shape.rows // 4000))
+        trees = 100 if shape.rows <= 5_000 else 60
         return Space(
-            defaults=(msgspec.to_builtins(Parameters(min_samples_leaf=leaf)),),
+            defaults=(msgspec.to_builtins(Parameters(trees=trees, min_samples_leaf=leaf)),),
             ranges={
                 "max_features": Range(low=0.3, high=1.0),
                 "min_samples_leaf": Range(low=1, high=50, log=True, integer=True),

@@ -33,7 +33,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     batch: Annotated[int, msgspec.Meta(ge=1, description="rows of a step")] = 256
     sigma: Annotated[
         float, msgspec.Meta(ge=0, description="spread of the embedding's frequencies; 0: none")
-    ] = 0.1
+    ] = 0.3
 
 
 @dataclass(frozen=True)
