@@ -16,7 +16,10 @@ from time import perf_counter
 from typing import Any, TypeAlias
 
 from drivetrain.core.errors import DrivetrainError, InternalError, RequestError
+from drivetrain.serve.access_log import access_line, trace_of
 from drivetrain.serve.admission import Admission
+from drivetrain.serve.metrics import OTHER, Counts, Metrics
+from drivetrain.serve.operations import Operations
 from drivetrain.serve.payload import write_json
 from drivetrain.serve.protocol import JSON, PROTOCOLS, Protocol, Reply, Request, Route
 from drivetrain.serve.routing import RoutingTable
@@ -29,6 +32,7 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 _log = logging.getLogger("drivetrain.serve")
+_access = logging.getLogger("drivetrain.serve.access")
 _RETRY = [(b"retry-after", b"1")]
 _CLOSE = [(b"connection", b"close")]
 _OVERLOADED = (
@@ -62,7 +66,12 @@ class App:
     ) -> None:
         self.service = service
         self.settings = settings
-        self.routes = RoutingTable(PROTOCOLS.load_all() if protocols is None else protocols)
+        self.metrics = Metrics()
+        self.others: Callable[[], list[Counts]] = list  # counts of the other workers
+        if protocols is None:
+            operations = Operations(lambda: [self.counts(), *self.others()])
+            protocols = {**PROTOCOLS.load_all(), "operations": operations}
+        self.routes = RoutingTable(protocols)
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="predict")
         self._media: dict[str, bytes] = {}
         self.admission = Admission(settings.max_in_flight, settings.deadline_s)
@@ -72,6 +81,8 @@ class App:
         """Answer one HTTP request; other ASGI scopes are refused as the specification asks."""
         if scope["type"] != "http":
             raise NotImplementedError(f"ASGI scope '{scope['type']}'")
+        began_s = perf_counter()
+        route: Route | None = None
         protocol: Protocol | None = None
         path = scope["raw_path"].decode("ascii")
         headers: list[tuple[bytes, bytes]] = []
@@ -101,7 +112,33 @@ class App:
         except Exception:  # a fault of ours: the client gets one line, the log the rest
             _log.exception("a request failed")
             reply = self._refuse(protocol, _fault())
+        trace = trace_of(scope["headers"])
+        if trace is not None:
+            headers.append((b"traceparent", trace))
+        seconds = perf_counter() - began_s
+        version = "" if reply.answer is None else reply.answer.version
+        if route is None:
+            self.metrics.observe(OTHER, OTHER, reply.status, seconds, version)
+        else:
+            self.metrics.observe(route.pattern, route.method, reply.status, seconds, version)
+        if self.settings.access_log:
+            _access.info("%s", access_line(scope, reply, seconds, trace))
         await self._send(reply, headers, send)
+
+    def counts(self) -> Counts:
+        """Take all numbers of this worker."""
+        admission = self.admission
+        counts = self.metrics.counts(
+            self.service,
+            {
+                "requests_in_flight": admission.running,
+                "requests_queued": admission.queued,
+                "workers_ready": float(self.service.is_ready),
+            },
+        )
+        counts.totals["requests_refused"] = admission.refused
+        counts.totals["requests_late"] = admission.late
+        return counts
 
     async def _admit(self, route: Route, request: Request, arrived_s: float) -> Reply:
         """Run a handler when it is its turn: here if the request is small, else on a thread."""

@@ -23,6 +23,7 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
 
     worker: int
     settings: ServeSettings
+    board: str = ""  # folder where workers show their counts
 
 
 class Follow(msgspec.Struct, frozen=True, tag="follow"):

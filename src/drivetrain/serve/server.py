@@ -18,11 +18,13 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
 from drivetrain.serve.app import App
+from drivetrain.serve.board import Board
 from drivetrain.serve.connection import bounded
 from drivetrain.serve.grpc_server import GrpcServer
 from drivetrain.serve.listener import BACKLOG
@@ -71,8 +73,12 @@ class Server(uvicorn.Server):
         self.service.log = self.log
         self.grpc: GrpcServer | None = None
         self.app = App(self.service, self.settings)
+        self.board = Board(Path(start.board), start.worker) if start.board else None
+        if self.board is not None:
+            self.app.others = self.board.others
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._loaded: Loaded = {}
+        self._newest: Follow | None = None
         self._reports: asyncio.StreamWriter | None = None
         self._jobs: set[asyncio.Task[None]] = set()
         super().__init__(_uvicorn_config(self.app, self.settings))
@@ -81,6 +87,7 @@ class Server(uvicorn.Server):
         """Serve until told to end."""
         sys.setswitchinterval(_SWITCH_S)
         super().run(sockets)
+        self._show_counts()
         self.app.close()
         if self.grpc is not None:
             self.grpc.stop()
@@ -144,6 +151,7 @@ class Server(uvicorn.Server):
         while text := await orders.readline():
             order = read_order(text)
             if isinstance(order, Follow):
+                self._newest = order
                 loading = asyncio.create_task(self._follow(order))
                 self._jobs.add(loading)
                 loading.add_done_callback(self._jobs.discard)
@@ -161,12 +169,15 @@ class Server(uvicorn.Server):
         """Load a state while the one before is served; states load one after the other."""
         loop = asyncio.get_running_loop()
         try:
-            lineup, self._loaded = await loop.run_in_executor(
+            lineup, loaded = await loop.run_in_executor(
                 self._loader, load_lineup, order.state, self.settings, self._loaded
             )
         except Exception as error:  # the parent says it, and decides
             self._report(refusal(order.generation, error))
             return
+        if order is not self._newest:  # another was wanted while this one loaded
+            return
+        self._loaded = loaded
         is_first = self.service.state == "loading"
         self.service.follow(lineup)
         if is_first:
@@ -177,7 +188,14 @@ class Server(uvicorn.Server):
     async def _beat(self) -> None:
         while True:
             self._report(Alive())
+            self._show_counts()
             await asyncio.sleep(min(0.25, self.settings.hang_timeout_s / 8))
+
+    def _show_counts(self) -> None:
+        """Let other workers answer for this one; only their metrics suffer where it fails."""
+        if self.board is not None:
+            with suppress(OSError):
+                self.board.publish(self.app.counts())
 
     def _report(self, report: Report) -> None:
         if self._reports is not None and not self._reports.is_closing():

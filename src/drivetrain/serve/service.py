@@ -23,6 +23,8 @@ from drivetrain.serve.served import Scorer as Scorer
 from drivetrain.serve.served import Served as Served
 from drivetrain.serve.shadow import ShadowQueue
 
+_MOST_BREACHES = 10_000  # counted by name: an extra column's name is the client's
+
 State: TypeAlias = Literal["loading", "ready", "draining"]
 Role: TypeAlias = Literal["answer", "shadow"]  # what the client got, or what nobody got
 Rows: TypeAlias = "Sequence[Mapping[str, Any]] | Mapping[str, Any]"  # records, or equal columns
@@ -87,6 +89,14 @@ class Service:
         self._lineup = lineup
         if self.state == "loading":
             self.state = "ready"
+
+    def models(self) -> list[tuple[Served, Role]]:
+        """List the models that answer, and those that answer beside."""
+        lineup = self._lineup
+        if lineup is None:
+            return []
+        answering: list[tuple[Served, Role]] = [(served, "answer") for served in lineup.answering]
+        return answering + [(served, "shadow") for served in lineup.shadows]
 
     def drain(self) -> None:
         """Stop telling anyone that this server is ready; requests are answered on."""
@@ -173,8 +183,9 @@ class Service:
     def _count(self, admitted: Admitted) -> None:
         with self._lock:
             self.rows += admitted.rows
-            for column_and_breach, cells in admitted.breaches.items():
-                self.breaches[column_and_breach] += cells
+            for key, cells in admitted.breaches.items():
+                is_new = len(self.breaches) >= _MOST_BREACHES and key not in self.breaches
+                self.breaches[("_OTHER", key[1]) if is_new else key] += cells
 
 
 def _not_ready(state: State) -> ResourceError:

@@ -225,7 +225,7 @@ def _check_folder(folder: Path) -> None:
             expected="a folder to write to",
             got=(error.strerror or str(error)).lower(),
             remedy="Choose another with --log.",
-            code="DT325",
+            code="DT327",
         ) from error
 
 

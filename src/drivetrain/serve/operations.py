@@ -1,0 +1,36 @@
+"""What operators ask of a server, whatever its protocols: ``/metrics`` and ``/openapi.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from drivetrain.serve.metrics import OPENMETRICS, PROMETHEUS, Counts, merged, render
+from drivetrain.serve.payload import write_json
+from drivetrain.serve.protocol import Protocol, Reply, Request, Route
+from drivetrain.serve.service import Service
+
+
+class Operations(Protocol):
+    """Routes beside the protocols' own.
+
+    Parameters
+    ----------
+    counts
+        Gives the numbers of all workers.
+    """
+
+    title = "Operations"
+
+    def __init__(self, counts: Callable[[], list[Counts]]) -> None:
+        self._counts = counts
+        self.routes: tuple[Route, ...] = (
+            Route("GET", "/metrics", self._metrics, summary="Counters for Prometheus"),
+        )
+
+    def error(self, status: int, line: str) -> bytes:
+        return write_json({"error": line})
+
+    def _metrics(self, request: Request, service: Service) -> Reply:
+        is_open = "application/openmetrics-text" in (request.header(b"accept") or "")
+        text = render(merged(self._counts()), is_open=is_open)
+        return Reply(text, media=OPENMETRICS if is_open else PROMETHEUS)
