@@ -83,8 +83,11 @@ def test_trees_answer_as_walked_by_hand(seed: int, targets: int) -> None:
     assert np.array_equal(margin(trees, X), walk(trees, X))
 
 
-def test_chunks_change_nothing_but_the_last_digits(monkeypatch: pytest.MonkeyPatch) -> None:
-    trees = random_trees(3, 40, 2)
+@pytest.mark.parametrize("targets", [1, 2])
+def test_chunks_change_nothing_but_the_last_digits(
+    targets: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trees = random_trees(3, 40, targets)
     X = rows_for(trees, 3)
     whole = margin(trees, X)
     monkeypatch.setattr(trees_module, "CHUNK_TREES", 7)
