@@ -20,7 +20,7 @@ def shown(tmp_path_factory, adult):
     out = tmp_path_factory.mktemp("demo")
     heard: list[str] = []
     result = demo(
-        time_limit=8,
+        time_limit=15,
         out=str(out),
         data=str(adult),
         progress=lambda news: heard.append(news.message),

@@ -24,8 +24,8 @@ def blocks(language: str) -> list[str]:
 
 
 def shortened(text: str) -> str:
-    text = text.replace("--time-limit 60", "--time-limit 6")
-    return text.replace("time_limit=60, out", "time_limit=6, out")
+    text = text.replace("--time-limit 60", "--time-limit 15")
+    return text.replace("time_limit=60, out", "time_limit=15, out")
 
 
 @pytest.fixture(scope="module")
