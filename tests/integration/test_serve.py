@@ -79,6 +79,10 @@ def model(bundle: Path) -> Model:
     return Model.load(bundle, threads=1)
 
 
+def as_text(label: str | bytes) -> str:
+    return label.decode() if isinstance(label, bytes) else label
+
+
 def received(connection: socket.socket) -> bytes:
     parts = []
     while part := connection.recv(65536):
@@ -123,7 +127,8 @@ def test_nvidias_client_predicts(served: Served, model: Model) -> None:
         answer = client.infer("tabular", inputs, version, outputs=outputs, request_id="né-1")
         assert answer.get_response()["id"] == "né-1"
         assert np.array_equal(answer.as_numpy("probabilities"), model.predict_proba(rows))
-        assert answer.as_numpy("prediction").tolist() == model.predict(rows).tolist()
+        labels = [as_text(label) for label in answer.as_numpy("prediction")]  # bytes, if binary
+        assert labels == model.predict(rows).tolist()
     with pytest.raises(triton.InferenceServerException, match="expected 'tabular'"):
         client.infer("another", inputs)
     client.close()

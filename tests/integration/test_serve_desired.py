@@ -192,3 +192,20 @@ def test_a_swap_needs_no_new_process(bundles: Bundles, server: ServerProcess) ->
         asking.wait_for_version(bundles.versions["two"])
     assert [worker.pid for worker in server.workers()] == before
     assert all(psutil.pid_exists(pid) for pid in before)
+
+
+def test_states_that_follow_each_other_fast_end_with_the_last(
+    bundles: Bundles, server: ServerProcess
+) -> None:
+    """Whatever a worker had begun, all of them end with the same state, refused ones too."""
+    with bundles.traffic(server) as asking:
+        for _ in range(5):
+            bundles.desire({"bundles": {"champion": "two"}})
+            asking.wait_for(20)
+            bundles.desire({"bundles": {"champion": "absent"}})
+            asking.wait_for(20)
+        bundles.desire({"bundles": {"champion": "one"}})
+        asking.wait_for_version(bundles.versions["one"])
+        bundles.desire({"bundles": {"champion": "two"}})
+        asking.wait_for_version(bundles.versions["two"])
+    assert asking.failures() == []

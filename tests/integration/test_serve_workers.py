@@ -178,3 +178,30 @@ def test_a_worker_that_cannot_start_again_is_tried_again_and_again(
         wait_until(lambda: client.get("/v2/health/ready").status_code == 200)
         assert client.post("/invocations", content=body).status_code == 200
     assert running.stop() == 0
+
+
+def test_sighup_with_a_bundle_that_broke_keeps_the_old_workers(body: bytes, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.bundle"
+    write_tabular_bundle(copy)
+    running = ServerProcess(copy, workers=2, drain_delay_s=0)
+    before = {worker.pid for worker in running.workers()}
+    manifest = copy / "manifest.json"
+    whole = manifest.read_bytes()
+    with traffic(running, body) as asking:
+        manifest.write_bytes(whole[:100])
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_for_line("worker 0 stays")
+        wait_until(lambda: {worker.pid for worker in running.workers()} == before)
+        manifest.write_bytes(whole)
+        running.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: not before & {worker.pid for worker in running.workers()})
+    assert asking.failures() == []
+    assert running.stop() == 0
+
+
+def test_a_second_interrupt_ends_at_once(bundle: Path) -> None:
+    running = ServerProcess(bundle, drain_delay_s=60.0)
+    running.process.send_signal(signal.SIGINT)
+    with httpx.Client(base_url=running.url) as client:
+        wait_until(lambda: client.get("/v2/health/ready").status_code == 503)
+    assert running.stop(signal.SIGINT) == 0

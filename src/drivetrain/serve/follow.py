@@ -17,11 +17,18 @@ from drivetrain.core.errors import DrivetrainError, MissingLibraryError, Setting
 from drivetrain.serve.desired import DesiredState, one_bundle, read_document, settle
 
 LEDGER = "ledger:/"
-LOOK_S = 0.25
 
 
 class Source(Protocol):
-    """What a server follows. Both methods may wait for a disk or a database."""
+    """What a server follows. Both methods may wait for a disk or a database.
+
+    Attributes
+    ----------
+    look_s
+        Seconds between two looks; None where one look is enough.
+    """
+
+    look_s: float | None
 
     def read(self) -> DesiredState:
         """Return the state that is wanted now; a DrivetrainError if that cannot be known."""
@@ -46,6 +53,8 @@ def source_of(what: str | Path, *, ledger: str | None = None) -> Source:
 class BundleSource:
     """One bundle, for good."""
 
+    look_s: float | None = None
+
     def __init__(self, path: Path) -> None:
         self._state = one_bundle(path)
 
@@ -59,6 +68,8 @@ class BundleSource:
 
 class FileSource:
     """A document in a file, read anew when the file is another."""
+
+    look_s: float | None = 0.25
 
     def __init__(self, path: Path, ledger: str | None = None) -> None:
         self._path = path
@@ -89,6 +100,8 @@ class FileSource:
 
 class LedgerSource:
     """An alias of a model, or a deployment's document, in the ledger."""
+
+    look_s: float | None = 0.5
 
     def __init__(self, address: str, ledger: str | None) -> None:
         self._address = address

@@ -44,6 +44,7 @@ class Worker:
         self.is_heard = False
         self.gone = asyncio.Event()
         self._answered = asyncio.Event()
+        self._writer: asyncio.StreamWriter | None = None
         self._orders, theirs = socket.socketpair()
         with theirs:
             numbers = (listener.fileno(), theirs.fileno())
@@ -55,10 +56,10 @@ class Worker:
 
     def send(self, order: Order) -> None:
         """Tell the worker something; one that is dying does not hear it."""
-        try:
+        if self._writer is not None:
+            self._writer.write(line(order))  # its death is noticed where its reports are read
+        else:
             self._orders.sendall(line(order))
-        except OSError:  # its death is noticed where its reports are read
-            return
 
     def follow(self, order: Follow) -> None:
         """Tell the worker a state."""
@@ -67,23 +68,26 @@ class Worker:
 
     def serves(self, generation: int) -> None:
         """Note what it serves now."""
-        self.generation = max(generation, self.generation)
+        self.generation = generation
+        self._answered.set()
+
+    def refuses(self) -> None:
+        """Note that it could not serve what it was told."""
         self._answered.set()
 
     async def reports(self) -> AsyncIterator[Report]:
         """Yield what it says, until it ends."""
-        self._orders.setblocking(True)
-        reader, writer = await asyncio.open_unix_connection(sock=self._orders.dup(), limit=MAX_LINE)
+        reader, self._writer = await asyncio.open_unix_connection(sock=self._orders, limit=MAX_LINE)
         try:
             while text := await reader.readline():
                 yield read_report(text)
         except ConnectionError:
             return
         finally:
-            writer.close()
+            self._writer.close()
 
     async def first_answer(self) -> None:
-        """Wait until it serves or has ended."""
+        """Wait until it serves, refuses or has ended."""
         waits = [asyncio.ensure_future(event.wait()) for event in (self._answered, self.gone)]
         _, waiting = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waiting:
@@ -101,7 +105,6 @@ class Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._orders.close()
 
     @property
     def status(self) -> str:

@@ -12,6 +12,7 @@ import asyncio
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -20,7 +21,7 @@ from typing import Any
 
 from drivetrain.core.errors import DrivetrainError, MachineError, ResourceError
 from drivetrain.serve.desired import DesiredState
-from drivetrain.serve.follow import LOOK_S, Source, source_of
+from drivetrain.serve.follow import Source, source_of
 from drivetrain.serve.handle import Worker
 from drivetrain.serve.listener import listen, url_of
 from drivetrain.serve.messages import Drain, Follow, Leave, Open, Refused, Report, Serving, Start
@@ -88,11 +89,15 @@ class Supervisor:
         self._ended = asyncio.Event()
         self._failure: DrivetrainError | None = None
         self._roll_wanted = False
+        self._is_rolling = False
+        self._board = ""
         self._jobs: set[asyncio.Task[None]] = set()
 
     def run(self) -> None:
         """Serve until a signal comes; raise what kept the first state from being served."""
-        asyncio.run(self._run())
+        with tempfile.TemporaryDirectory(prefix="drivetrain-", ignore_cleanup_errors=True) as board:
+            self._board = board
+            asyncio.run(self._run())
         if self._failure is not None:
             raise self._failure
 
@@ -100,7 +105,7 @@ class Supervisor:
         self._loop = asyncio.get_running_loop()
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
-                self._loop.add_signal_handler(number, self._ended.set)
+                self._loop.add_signal_handler(number, self._end, number)
             self._loop.add_signal_handler(signal.SIGHUP, self._want_roll)
         first = await asyncio.to_thread(self.source.read)
         self._trial = Follow(1, first)
@@ -108,7 +113,8 @@ class Supervisor:
             for slot in range(self.settings.workers):
                 self._current[slot] = self._start(slot)
             self._current[0].send(Open())
-            self._background(self._follow(first))
+            if self.source.look_s is not None:
+                self._background(self._follow(first, self.source.look_s))
             while not self._ended.is_set():
                 self._tick()
                 with suppress(TimeoutError):
@@ -130,13 +136,20 @@ class Supervisor:
         if not job.cancelled() and (fault := job.exception()) is not None:
             raise fault  # a fault of ours: asyncio's log shows it, the server goes on
 
+    def _end(self, number: int) -> None:
+        """Begin to drain; a second SIGINT ends without waiting."""
+        if self._ended.is_set() and number == signal.SIGINT:
+            for worker in self._workers:
+                worker.kill()
+        self._ended.set()
+
     # Workers: start, life, death
 
     def _start(self, slot: int) -> Worker:
         worker = Worker(slot, self.listener, self._loop.time())
         self._workers.add(worker)
         self._background(self._attend(worker))
-        worker.send(Start(slot, self.settings))
+        worker.send(Start(slot, self.settings, self._board))
         order = self._good or self._trial
         if order is not None:
             worker.follow(order)
@@ -160,6 +173,7 @@ class Supervisor:
                 is_tls = self.settings.tls_certificate is not None
                 self._say(f"drivetrain serves at {url_of(self.listener, is_tls=is_tls)}")
         elif isinstance(report, Refused):
+            worker.refuses()
             if self._trial is not None and report.generation == self._trial.generation:
                 self._refuse(report.error)
             elif self._good is not None and report.generation == self._good.generation:
@@ -204,8 +218,8 @@ class Supervisor:
                 if self._trial is not None and self._good is not None:
                     self._try()
         self._open_one(now_s)
-        if self._roll_wanted and self._all_serve():
-            self._roll_wanted = False
+        if self._roll_wanted and not self._is_rolling and self._all_serve():
+            self._roll_wanted, self._is_rolling = False, True
             self._background(self._roll())
 
     def _open_one(self, now_s: float) -> None:
@@ -220,11 +234,11 @@ class Supervisor:
 
     # The desired state
 
-    async def _follow(self, seen: DesiredState) -> None:
+    async def _follow(self, seen: DesiredState, look_s: float) -> None:
         wrong = ""
         generation = 1
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(look_s)
             try:
                 state = await asyncio.to_thread(self.source.read)
             except DrivetrainError as error:
@@ -250,7 +264,7 @@ class Supervisor:
         is_first = self._good is None
         self._good, self._trial, self._trial_deaths = state, None, 0
         for worker in self._workers:
-            if worker.asked < state.generation:
+            if worker.asked != state.generation:
                 worker.follow(state)
         names = ", ".join(f"{name} {share:g} %" for name, share in state.state.shares.items())
         if not is_first:
@@ -264,6 +278,9 @@ class Supervisor:
             self._ended.set()
             return
         self._say(f"drivetrain: serves on what it served: {error.line()}")
+        for worker in self._workers:
+            if worker.generation not in (0, self._good.generation):  # it was faster than orders
+                worker.follow(self._good)
         self._background(self._tell("refused", error.line()))
 
     async def _tell(self, state: str, detail: str) -> None:
@@ -283,19 +300,27 @@ class Supervisor:
 
     async def _roll(self) -> None:
         """Replace the workers one by one, each before it leaves."""
-        for slot in range(self.settings.workers):
-            fresh = self._start(slot)
-            await fresh.first_answer()
-            if fresh.gone.is_set() or not fresh.generation:
-                fresh.kill()
-                self._say(f"drivetrain: worker {slot} stays: its replacement did not start")
-                return
-            old = self._current.get(slot)
-            self._due.pop(slot, None)
-            self._current[slot] = fresh
-            if old is not None:
-                old.send(Leave())
-                await self._wait_for_end({old})
+        try:
+            for slot in range(self.settings.workers):
+                if self._ended.is_set() or not await self._replace(slot):
+                    return
+        finally:
+            self._is_rolling = False
+
+    async def _replace(self, slot: int) -> bool:
+        fresh = self._start(slot)
+        await fresh.first_answer()
+        if fresh.gone.is_set() or not fresh.generation:
+            fresh.kill()
+            self._say(f"drivetrain: worker {slot} stays: its replacement did not start")
+            return False
+        old = self._current.get(slot)
+        self._due.pop(slot, None)
+        self._current[slot] = fresh
+        if old is not None:
+            old.send(Leave())
+            await self._wait_for_end({old})
+        return True
 
     async def _drain(self) -> None:
         self.listener.close()  # the workers' copies stay open until they close them
