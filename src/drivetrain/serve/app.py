@@ -12,12 +12,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeAlias
 
 from drivetrain.core.errors import DrivetrainError, InternalError, RequestError
 from drivetrain.serve.access_log import access_line, trace_of
 from drivetrain.serve.admission import Admission
+from drivetrain.serve.auth import Keys
 from drivetrain.serve.metrics import OTHER, Counts, Metrics
 from drivetrain.serve.operations import Operations
 from drivetrain.serve.payload import write_json
@@ -35,6 +37,7 @@ _log = logging.getLogger("drivetrain.serve")
 _access = logging.getLogger("drivetrain.serve.access")
 _RETRY = [(b"retry-after", b"1")]
 _CLOSE = [(b"connection", b"close")]
+_SAFE = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 _OVERLOADED = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n"
     b"content-length: %d\r\n\r\n"
@@ -66,6 +69,7 @@ class App:
     ) -> None:
         self.service = service
         self.settings = settings
+        self.keys = None if settings.keys is None else Keys.read(Path(settings.keys))
         self.metrics = Metrics()
         self.others: Callable[[], list[Counts]] = list  # counts of the other workers
         if protocols is None:
@@ -92,6 +96,8 @@ class App:
         try:
             found = self.routes.find(scope["method"], path)
             route, protocol, names = found
+            if self.keys is not None and not route.is_open:
+                self.keys.check(_authorization(scope["headers"]), route.scope)
             if route.method == "POST":
                 media = self._check_head(route, scope["headers"])
                 body = await self._body(receive)
@@ -109,6 +115,8 @@ class App:
             reply = self._refuse(protocol, error)
             if reply.status == 405:
                 headers.append((b"allow", ", ".join(self.routes.allowed(path)).encode()))
+            elif reply.status == 401:
+                headers.append((b"www-authenticate", b"Bearer"))
         except Exception:  # a fault of ours: the client gets one line, the log the rest
             _log.exception("a request failed")
             reply = self._refuse(protocol, _fault())
@@ -253,6 +261,7 @@ class App:
             headers.append((b"x-prediction-id", reply.answer.prediction_id.encode("ascii")))
             headers.append((b"x-model-version", reply.answer.version.encode("ascii")))
         headers += reply.headers
+        headers += _SAFE
         if reply.status == 503:
             headers += _RETRY
         if self.service.is_leaving:
@@ -269,6 +278,11 @@ class App:
             remedy="Send the rows in several requests.",
             code="DT269",
         )
+
+
+def _authorization(headers: list[tuple[bytes, bytes]]) -> str | None:
+    given = [value.decode("latin-1") for name, value in headers if name == b"authorization"]
+    return given[0] if len(given) == 1 else None  # two of them say nothing
 
 
 _JSON_TYPES = {b"application/json": JSON, b"application/json; charset=utf-8": JSON}

@@ -18,6 +18,7 @@ import msgspec
 
 from drivetrain.core.contract import Contract
 from drivetrain.core.plugins import Plugins
+from drivetrain.serve.auth import Scope
 from drivetrain.serve.service import Answer, Service
 
 JSON = "application/json"
@@ -65,6 +66,7 @@ class Route(msgspec.Struct, frozen=True):
     or for its beginning, as in ``{model}:predict``.
 
     A POST route names the media types it reads; a request that names none is read as the first.
+    Where keys are asked for, ``scope`` is what a key must allow; an open route needs none.
     """
 
     method: Literal["GET", "POST"]
@@ -72,6 +74,12 @@ class Route(msgspec.Struct, frozen=True):
     handler: Handler
     media: tuple[str, ...] = (JSON,)
     summary: str = ""
+    is_open: bool = False
+
+    @property
+    def scope(self) -> Scope:
+        """What a key must allow."""
+        return "predict" if self.method == "POST" else "read"
 
 
 class Call(msgspec.Struct, frozen=True):

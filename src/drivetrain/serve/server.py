@@ -115,7 +115,8 @@ class Server(uvicorn.Server):
 
         loop = asyncio.get_running_loop()
         if self.settings.grpc_port is not None:
-            self.grpc = GrpcServer(self.service, self.settings)
+            allows = None if self.app.keys is None else self.app.keys.check
+            self.grpc = GrpcServer(self.service, self.settings, allows=allows)
         server = await loop.create_server(
             connect, sock=self.listener, ssl=self.config.ssl, backlog=BACKLOG
         )

@@ -95,9 +95,6 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     tls_key: Annotated[
         str | None, Meta(description="PEM file of the certificate's private key")
     ] = None  # fmt: skip
-    max_json_depth: Annotated[
-        int, Meta(description="deepest nesting of a JSON body; 400 beyond it", ge=4, le=500)
-    ] = 32  # fmt: skip
     grpc_port: Annotated[
         Annotated[int, Meta(ge=0, le=65535)] | None,
         Meta(description="port for gRPC; not served without one"),

@@ -40,6 +40,8 @@ from drivetrain.serve.tables import (
 CSV = "text/csv"
 _LINE = Reply(b"\n")
 _ERROR_CODES = {
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
     404: "RESOURCE_DOES_NOT_EXIST",
     413: "REQUEST_LIMIT_EXCEEDED",
     500: "INTERNAL_ERROR",
@@ -72,8 +74,8 @@ class MLflow(Protocol):
             Route(
                 "POST", "/invocations", _invocations, (JSON, CSV, ARROW, PARQUET), summary="Predict"
             ),
-            Route("GET", "/ping", _ping, summary="Whether the model answers"),
-            Route("GET", "/health", _ping, summary="Whether the model answers"),
+            Route("GET", "/ping", _ping, summary="Whether the model answers", is_open=True),
+            Route("GET", "/health", _ping, summary="Whether the model answers", is_open=True),
             Route("GET", "/version", _version, summary="Version of the server"),
         )
 

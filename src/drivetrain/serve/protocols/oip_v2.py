@@ -63,8 +63,10 @@ class OpenInference(Protocol):
         self.routes = (
             Route("GET", "/v2", _server, summary="What this server is"),
             Route("GET", "/v2/", _server, summary="What this server is"),
-            Route("GET", "/v2/health/live", _live, summary="Whether the server runs"),
-            Route("GET", "/v2/health/ready", _ready, summary="Whether it takes requests"),
+            Route("GET", "/v2/health/live", _live, summary="Whether the server runs", is_open=True),
+            Route(
+                "GET", "/v2/health/ready", _ready, summary="Whether it is ready", is_open=True
+            ),
             Route("GET", _MODEL, _metadata, summary="Inputs and outputs of the model"),
             Route("GET", _VERSION, _metadata, summary="Inputs and outputs of the model"),
             Route("GET", _MODEL + "/ready", _model_ready, summary="Whether the model answers"),

@@ -42,7 +42,7 @@ class Vertex(Protocol):
         self._predict_route = environment.get("AIP_PREDICT_ROUTE") or _DEPLOYED + ":predict"
         health = environment.get("AIP_HEALTH_ROUTE") or _DEPLOYED
         self.routes = (
-            Route("GET", health, _health, summary="Whether the model answers"),
+            Route("GET", health, _health, summary="Whether the model answers", is_open=True),
             Route("POST", self._predict_route, _predict, summary="Predict"),
         )
 

@@ -1,0 +1,165 @@
+"""Bearer keys: who gets in, who does not, and what neither learns."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from drivetrain.core.errors import RequestError, SettingError
+from drivetrain.serve.app import App
+from drivetrain.serve.auth import Keys, make_key
+from drivetrain.serve.grpc_messages import SERVICE, messages
+from drivetrain.serve.grpc_server import GrpcServer
+from drivetrain.serve.service import Served, Service
+from drivetrain.serve.settings import ServeSettings
+from drivetrain.testing.asgi_client import AsgiClient
+from drivetrain.testing.tabular_model import TabularModel
+
+PREDICT, PREDICT_LINE = make_key(["predict"], "shop")
+READ, READ_LINE = make_key(["read"])
+BOTH, BOTH_LINE = make_key(["read", "predict"])
+BODY = b'{"dataframe_records": []}'
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "keys"
+    file.write_text(f"# who\n\n{PREDICT_LINE}\n{READ_LINE}\n  {BOTH_LINE}  \n")
+    return file
+
+
+@pytest.fixture
+def client(path: Path) -> Iterator[AsgiClient]:
+    service = Service()
+    service.swap(Served(TabularModel()))
+    with AsgiClient(App(service, ServeSettings(keys=str(path)))) as opened:
+        yield opened
+
+
+def ask(client: AsgiClient, method: str, path: str, key: str | None) -> int:
+    headers = {} if key is None else {"authorization": key}
+    return client.ask(method, path, BODY if method == "POST" else b"", headers=headers).status
+
+
+@pytest.mark.parametrize(
+    ("key", "predict", "read"),
+    [
+        (f"Bearer {PREDICT}", 200, 403),
+        (f"bearer {PREDICT} ", 200, 403),
+        (f"Bearer {READ}", 403, 200),
+        (f"Bearer {BOTH}", 200, 200),
+        (None, 401, 401),
+        ("", 401, 401),
+        ("Bearer", 401, 401),
+        ("Bearer ", 401, 401),
+        (PREDICT, 401, 401),
+        (f"Basic {PREDICT}", 401, 401),
+        (f"Bearer {PREDICT[:-1]}", 401, 401),
+        (f"Bearer {PREDICT}x", 401, 401),
+        (f"Bearer {PREDICT_LINE.split()[1]}", 401, 401),  # the hash is not the key
+        ("Bearer " + "a" * 100_000, 401, 401),
+        ("Bearer \x80\xff", 401, 401),
+    ],
+)
+def test_a_key_opens_what_its_scopes_say(
+    client: AsgiClient, key: str | None, predict: int, read: int
+) -> None:
+    assert ask(client, "POST", "/invocations", key) == predict
+    for path in ("/metrics", "/v2/models/tabular", "/v2", "/v1/models"):
+        assert ask(client, "GET", path, key) == read
+    for path in ("/v2/health/live", "/v2/health/ready", "/ping", "/health"):
+        assert ask(client, "GET", path, key) == 200
+
+
+def test_every_route_but_health_asks_for_a_key(client: AsgiClient) -> None:
+    open_routes = {r.pattern for _, _, r in client.app.routes.methods() if r.is_open}
+    deployed = "/v1/endpoints/{endpoint}/deployedModels/{deployed}"
+    assert open_routes == {"/v2/health/live", "/v2/health/ready", "/ping", "/health", deployed}
+    for method, pattern, route in client.app.routes.methods():
+        if not route.is_open:
+            assert ask(client, method, pattern.replace("{model}", "tabular"), None) == 401
+
+
+def test_a_refusal_tells_nothing_and_asks_for_bearer(client: AsgiClient) -> None:
+    wrong = "Bearer s3cret-key"
+    reply = client.ask("GET", "/metrics", headers={"authorization": wrong})
+    assert reply.headers["www-authenticate"] == "Bearer"
+    assert "s3cret" not in str(reply)
+    for key in (READ, PREDICT, BOTH):
+        assert key not in str(reply)
+
+
+def test_a_key_in_the_path_or_a_second_header_is_no_key(client: AsgiClient) -> None:
+    assert ask(client, "GET", f"/metrics?key={READ}", None) in (401, 404)
+    with pytest.raises(RequestError):
+        client.app.keys.check(None, "read")  # type: ignore[union-attr]
+
+
+def test_all_keys_are_compared_whichever_matches(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[bytes] = []
+    real = hmac.compare_digest
+
+    def compare(known: bytes, given: bytes) -> bool:
+        compared.append(known)
+        return real(known, given)
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    keys = Keys([(bytes([n]) * 32, frozenset({"read"})) for n in range(5)])
+    with pytest.raises(RequestError):
+        keys.check("Bearer x", "read")
+    assert len(compared) == 5
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# nothing\n", "predict abc\n", f"admin {'0' * 64}\n", f"predict {'0' * 63}\n"]
+)
+def test_a_key_file_of_another_form_is_one_line(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "keys"
+    file.write_text(text)
+    with pytest.raises(SettingError, match="DT282"):
+        Keys.read(file)
+    with pytest.raises(SettingError, match="DT282"):
+        Keys.read(tmp_path / "absent")
+
+
+def test_the_file_holds_no_secret(path: Path) -> None:
+    text = path.read_text()
+    assert PREDICT not in text
+    assert READ not in text
+
+
+def test_keys_are_asked_for_over_grpc_too(path: Path) -> None:
+    service = Service()
+    service.swap(Served(TabularModel()))
+    server = GrpcServer(service, ServeSettings(grpc_port=0), allows=Keys.read(path).check)
+    kinds = messages()
+    expected = {None: "UNAUTHENTICATED", f"Bearer {PREDICT}": "PERMISSION_DENIED"}
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            for name, status in (("ServerLive", None), ("ServerMetadata", "asked")):
+                method = channel.unary_unary(
+                    f"/{SERVICE}/{name}",
+                    request_serializer=kinds[f"{name}Request"].SerializeToString,
+                    response_deserializer=kinds[f"{name}Response"].FromString,
+                )
+                for key in (None, f"Bearer {PREDICT}", f"Bearer {READ}"):
+                    metadata = None if key is None else [("authorization", key)]
+                    request = kinds[f"{name}Request"]()
+                    if status is None or key not in expected:
+                        method(request, metadata=metadata, timeout=20)
+                        continue
+                    with pytest.raises(grpc.RpcError) as refusal:
+                        method(request, metadata=metadata, timeout=20)
+                    assert refusal.value.code().name == expected[key]
+    finally:
+        server.stop()
+
+
+def test_every_reply_forbids_sniffing_and_caching(client: AsgiClient) -> None:
+    for reply in (client.get("/v2/health/live"), client.get("/nowhere"), client.get("/metrics")):
+        assert reply.headers["x-content-type-options"] == "nosniff"
+        assert reply.headers["cache-control"] == "no-store"
