@@ -23,6 +23,8 @@ from drivetrain.lifecycle.training.rows import Rows
 from drivetrain.lifecycle.training.settings import LatencyResult, TrainSettings
 from drivetrain.lifecycle.training.speed import measure
 from drivetrain.monitor.reference import REFERENCE_FILE, make_reference
+from drivetrain.report.card import CARD_FILE, render_card
+from drivetrain.report.page import REPORT_FILE, render_report
 from drivetrain.runtime.bundle import Bundle
 from drivetrain.runtime.model import Model
 
@@ -80,12 +82,17 @@ def ship(
         "machine": {"system": platform.platform(), "processor": platform.machine()},
     }
     reporter.say("write", f"writing {places.bundle}")
+    whole = msgspec.structs.replace(draft, scorecard=msgspec.to_builtins(card), measured=measured)
     manifest = write_bundle(
         places.bundle,
-        msgspec.structs.replace(draft, scorecard=msgspec.to_builtins(card), measured=measured),
+        whole,
         graph,
         _vectors(model, rows),
-        extra={REFERENCE_FILE: _reference(model, rows)},
+        extra={
+            REFERENCE_FILE: _reference(model, rows),
+            REPORT_FILE: render_report(whole, msgspec.to_builtins(fitted.leaderboard)),
+            CARD_FILE: render_card(whole),
+        },
         overwrite=settings.overwrite,
     )
     return Shipped(
