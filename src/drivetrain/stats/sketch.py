@@ -9,6 +9,7 @@ sketch of the reference and that of the window.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import repeat
 from typing import TypeAlias
 
 import msgspec
@@ -132,7 +133,8 @@ def text_places(levels: Levels, texts: Array) -> IndexVector:
     index = {name: place for place, name in enumerate(levels.names)}
     index[""] = -1
     other = len(levels.names)
-    return np.fromiter((index.get(text, other) for text in texts.tolist()), np.int64, len(texts))
+    found = map(index.get, texts.tolist(), repeat(other))
+    return np.array(list(found), dtype=np.int64)
 
 
 def sketch_numbers(cuts: Cuts, values: FloatVector, places: IndexVector) -> ColumnSketch:

@@ -1,0 +1,120 @@
+"""A report over 150,000 rows of 65 columns: how long it takes, and how large it is."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from drivetrain.bundle.vectors import make_vectors
+from drivetrain.bundle.write import write_bundle
+from drivetrain.core.arrays import Columns
+from drivetrain.core.contract import Column, Contract, Target
+from drivetrain.core.manifest import Lineage, Manifest, Output, Proof
+from drivetrain.evaluate.scorecard import scorecard
+from drivetrain.graph.blocks.linear import Linear
+from drivetrain.graph.blocks.number import Number
+from drivetrain.graph.program import Member, Program, lower
+from drivetrain.lifecycle.watch import watch
+from drivetrain.monitor.reference import REFERENCE_FILE, make_reference
+from drivetrain.report.watch_page import render_watch
+from drivetrain.runtime.model import Model
+from drivetrain.runtime.session import Session
+from drivetrain.testing.monitored import Rows
+from drivetrain.testing.monitored_bundle import DAY_US, START_US, write_segment
+
+NUMBERS, TEXTS = 45, 20
+ROWS, DAYS, HELD_OUT = 150_000, 3, 20_000
+LEVELS = tuple(f"level {number}" for number in range(30))
+
+
+def _contract() -> Contract:
+    return Contract(
+        columns=(
+            *(Column(name=f"number {k}", kind="number", low=-6, high=6) for k in range(NUMBERS)),
+            *(Column(name=f"text {k}", kind="category", categories=LEVELS) for k in range(TEXTS)),
+        ),
+        target=Target(name="y", task="binary", classes=("no", "yes"), label_type="string"),
+    )
+
+
+def _columns(rows: int, seed: int) -> Columns:
+    random = np.random.default_rng(seed)
+    levels = np.array(LEVELS, dtype=object)
+    numbers = {f"number {k}": random.normal(size=rows) for k in range(NUMBERS)}
+    return numbers | {f"text {k}": levels[random.integers(0, 30, rows)] for k in range(TEXTS)}
+
+
+def write_wide_bundle(path: Path) -> int:
+    """Write a linear model of five numbers over 65 columns; return the reference's size."""
+    contract = _contract()
+    encoders = tuple((Number(f"number {k}", "features"),) for k in range(5))
+    member = Member("linear", encoders, ((Linear(np.ones((5, 1)) / 2, np.zeros(1)),),), "sigmoid")
+    model = lower(Program(contract, (member,)))
+    session = Session(model, threads=1)
+    columns = _columns(HELD_OUT, 0)
+    outputs = session.run(columns, HELD_OUT)
+    chance = outputs["probabilities"][:, 1]
+    y = (np.random.default_rng(1).random(HELD_OUT) < chance).astype(np.float64)
+
+    class Runs:
+        def run(self, columns: Columns) -> Any:
+            return session.run(columns, len(next(iter(columns.values()))))
+
+    card = scorecard(Runs(), contract, columns, y, metric="auc", constant=np.array([0.5, 0.5]))
+    reference = make_reference(contract, columns, outputs, y)
+    some = {name: values[:4] for name, values in columns.items()}
+    raw = [{name: values[k] if values.dtype == object else float(values[k])
+            for name, values in some.items()} for k in range(4)]  # fmt: skip
+    manifest = Manifest(
+        drivetrain="0", name="wide", contract=contract,
+        outputs=(Output(name="prediction", type="string", shape=(-1,)),
+                 Output(name="probabilities", type="float", shape=(-1, 2))),
+        metric="auc", scorecard=msgspec.to_builtins(card), recipes=(),
+        proof=Proof(rows=0, adversarial_rows=0, max_abs_diff=0.0, tolerance=1e-5, label_flips=0),
+        lineage=Lineage(data_fingerprint="", rows=0, source="random", settings={}, packages={},
+                        python="", seed=0),
+    )  # fmt: skip
+    vectors = make_vectors(contract, raw, some, session.run(some, 4))
+    write_bundle(path, manifest, model, vectors, extra={REFERENCE_FILE: reference})
+    return len(reference)
+
+
+def write_wide_log(folder: Path, model: Model) -> None:
+    """Write the rows as segments of 25,000, over three days."""
+    pieces = ROWS // 25_000
+    for piece in range(pieces):
+        columns = _columns(25_000, 10 + piece)
+        rows = Rows(columns, model.run(columns), np.zeros(25_000))
+        write_segment(
+            folder, rows, content_hash=model.manifest.content_hash,
+            start_us=START_US + piece * DAY_US * DAYS // pieces,
+            duration_us=DAY_US * DAYS // pieces,
+        )  # fmt: skip
+
+
+def wide_report(work: Path) -> dict[str, Any]:
+    """Measure one look, from the folder of the log to both reports; the best of three."""
+    size = write_wide_bundle(work / "wide")
+    model = Model.load(work / "wide")
+    write_wide_log(work / "widelog", model)
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        report = watch(work / "wide", work / "widelog", window="1d")
+        page, data = render_watch(report), msgspec.json.encode(report)
+        times.append(time.perf_counter() - began)
+    return {
+        "rows": report.rows,
+        "columns": NUMBERS + TEXTS,
+        "windows": len(report.windows),
+        "elapsed_s": round(min(times), 3),
+        "all_s": [round(t, 3) for t in times],
+        "html_bytes": len(page),
+        "json_bytes": len(data),
+        "reference_bytes": size,
+        "findings": len(report.findings),
+    }
