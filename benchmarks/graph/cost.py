@@ -83,7 +83,8 @@ def main() -> None:
         for chunk, (load, single, batch) in best.items():
             name = "none" if chunk == CHUNKS[-1] else str(chunk)
             print(
-                f"{trees:>6} {name:>7} {load * 1e3:>8.1f} {single * 1e6:>11.1f} {batch * 1e6:>13.2f}"
+                f"{trees:>6} {name:>7} {load * 1e3:>8.1f} {single * 1e6:>11.1f} "
+                f"{batch * 1e6:>13.2f}"
             )
 
 

@@ -101,11 +101,10 @@ def connect(url: str) -> Engine:
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """Run a block as one writing transaction; writers wait for each other, none is refused."""
-    with engine.connect() as connection:
-        with connection.begin():
-            if engine.dialect.name == "postgresql":
-                connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
-            yield connection
+    with engine.connect() as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+        yield connection
 
 
 def _sqlite(file: str) -> Engine:

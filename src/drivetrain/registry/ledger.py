@@ -314,7 +314,7 @@ class Ledger:
         return self.version(name, moves[-1].body["version"])
 
     def _keep(self, bundle: Bundle) -> Path:
-        """Copy a bundle into the store, so that overwriting the original cannot change a version."""
+        """Copy a bundle into the store, so that overwriting the original changes nothing."""
         if self.store is None:
             return bundle.path.absolute()
         kept = self.store / bundle.manifest.content_hash

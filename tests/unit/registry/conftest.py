@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.unit.runtime import tiny
 
 from drivetrain.bundle.write import write_bundle
 from drivetrain.registry.ledger import Ledger
-from tests.unit.runtime import tiny
 
 
 def find_program(name: str) -> str | None:

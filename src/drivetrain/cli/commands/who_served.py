@@ -21,8 +21,8 @@ def render(answer: WhoServed) -> str:
     version = answer.version
     moment = datetime.fromtimestamp(answer.at_us / 1e6, UTC)
     return (
-        f"{version.name}@{answer.alias} was version {version.version} at {moment:%Y-%m-%d %H:%M:%S} "
-        f"UTC, content {version.content_hash}"
+        f"{version.name}@{answer.alias} was version {version.version} at "
+        f"{moment:%Y-%m-%d %H:%M:%S} UTC, content {version.content_hash}"
     )
 
 
