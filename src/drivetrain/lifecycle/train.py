@@ -31,6 +31,7 @@ from drivetrain.lifecycle.training.settings import (
     TrialRow,
 )
 from drivetrain.lifecycle.training.ship import Shipped, ship
+from drivetrain.models.brought.reference import reference_of
 from drivetrain.runtime.model import Model
 from drivetrain.search.budget import Budget
 from drivetrain.search.crew import hire
@@ -64,6 +65,7 @@ def train(
     name: str | None = None,
     workers: int | None = None,
     trials: int | None = None,
+    families: Sequence[object] = (),
     progress: Listener = silent,
 ) -> TrainResult:
     """Train, prove, evaluate and write a bundle.
@@ -75,6 +77,9 @@ def train(
     out
         Folder of the bundle; None for a temporary one. A run that was killed is gone on with when
         it is started again with the same data and settings.
+    families
+        Models of your own to try beside drivetrain's: classes that are defined in a file, or
+        ``"FILE.py:CLASS"``.
     progress
         Hears what is being done.
 
@@ -95,7 +100,7 @@ def train(
         "drop": tuple(drop), "missing_values": tuple(missing_values), "group": group, "time": time,
         "weight": weight, "holdout": holdout, "folds": folds, "strict": strict,
         "overwrite": overwrite, "name": name, "workers": workers,
-        "trials": trials,
+        "trials": trials, "family": tuple(reference_of(each) for each in families),
     }  # fmt: skip
     return run(data, build(TrainSettings, values, source="train()"), Reporter(progress))
 

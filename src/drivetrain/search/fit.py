@@ -13,16 +13,15 @@ import msgspec
 import numpy as np
 
 from drivetrain.core.arrays import Array, IndexVector
-from drivetrain.core.errors import UnknownNameError
-from drivetrain.core.plugins import Plugins
+from drivetrain.core.errors import SettingError, UnknownNameError
 from drivetrain.evaluate.adversarial import threshold_rows
-from drivetrain.models.family import Budget, Family, Fitted, Validation
+from drivetrain.models.brought.reference import Families
+from drivetrain.models.family import Budget, Fitted, Validation
 from drivetrain.search.recipe import Recipe
 from drivetrain.search.study import FoldReport, Study
 
-FAMILIES: Plugins[Family] = Plugins("drivetrain.models.families", "family")
-
-
+FAMILIES = Families()
+BROUGHT_FILE = "families.json"  # of the run folder: references of the user's own, by name
 BASE_ROWS = 64  # from which rows on thresholds are made
 FIT_SHARE = 0.85  # of a job's seconds; predicting and writing take the rest
 
@@ -42,17 +41,25 @@ class FoldJob(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.recipe.key}/{self.fold}"
 
 
-def load_family(name: str) -> None:
+def families_of(folder: str | Path) -> Families:
+    """Return the families of a run: drivetrain's and those that the user brought to it."""
+    file = Path(folder) / BROUGHT_FILE
+    if not file.exists():
+        return FAMILIES
+    return Families(msgspec.json.decode(file.read_bytes(), type=dict[str, str]))
+
+
+def load_family(name: str, families: Families = FAMILIES) -> None:
     """Import a family and the libraries that its ``fit`` uses, as far as they are there.
 
     A family names them in ``libraries``; those of one that does not are imported in each fit.
     """
     try:
-        family = FAMILIES.load(name)
+        family = families.load(name)
         with _hidden(getattr(family, "does_without", ())):
             for library in getattr(family, "libraries", ()):
                 importlib.import_module(library)
-    except (ImportError, UnknownNameError):  # the fit itself says what is absent
+    except (ImportError, SettingError, UnknownNameError):  # the fit itself says what is absent
         return
 
 
@@ -96,24 +103,28 @@ def _fit(study: Study, job: FoldJob, began: float) -> Fitted:
     rows = _sample(np.asarray(fold.fit), recipe.sample, recipe.seed)
     watch = _sample(np.asarray(fold.judge), recipe.sample, recipe.seed)
     weight = study.weight
-    return FAMILIES.load(recipe.family).fit(
-        np.ascontiguousarray(X[rows]),
-        np.asarray(study.y[rows]),
-        task=problem.task,
-        classes=problem.classes,
-        metric=problem.metric,
-        weight=None if weight is None else np.asarray(weight[rows]),
-        validation=Validation(
-            X=np.ascontiguousarray(X[watch]),
-            y=np.asarray(study.y[watch]),
-            weight=None if weight is None else np.asarray(weight[watch]),
-        ),
-        parameters=recipe.parameters,
-        budget=Budget(
-            remaining_s=lambda: FIT_SHARE * job.seconds - (time.monotonic() - began),
-            threads=job.threads,
-        ),
-        seed=recipe.seed + job.fold,
+    return (
+        families_of(job.folder)
+        .load(recipe.family)
+        .fit(
+            np.ascontiguousarray(X[rows]),
+            np.asarray(study.y[rows]),
+            task=problem.task,
+            classes=problem.classes,
+            metric=problem.metric,
+            weight=None if weight is None else np.asarray(weight[rows]),
+            validation=Validation(
+                X=np.ascontiguousarray(X[watch]),
+                y=np.asarray(study.y[watch]),
+                weight=None if weight is None else np.asarray(weight[watch]),
+            ),
+            parameters=recipe.parameters,
+            budget=Budget(
+                remaining_s=lambda: FIT_SHARE * job.seconds - (time.monotonic() - began),
+                threads=job.threads,
+            ),
+            seed=recipe.seed + job.fold,
+        )
     )
 
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from drivetrain.search.fit import FoldJob, fit_fold, load_family
+from drivetrain.search.fit import FoldJob, families_of, fit_fold, load_family
 
 GRACE_S = 0.5  # between the time a fit is told to end and the time it is killed
 _LOOK_S = 0.5  # how often the death of the parent is looked for, should the pipe outlive it
@@ -74,7 +74,8 @@ class Foreman:
             load_family(command["load"])
             return
         job = msgspec.convert(command["job"], FoldJob)
-        load_family(job.recipe.family)  # at the first job only; its children find it loaded
+        # at the first job only; its children find it loaded
+        load_family(job.recipe.family, families_of(job.folder))
         foreman = os.getpid()
         pid = os.fork()
         if pid == 0:

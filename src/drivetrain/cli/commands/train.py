@@ -23,6 +23,7 @@ class TrainArguments(TrainSettings, frozen=True, kw_only=True):
 def run(arguments: TrainArguments, progress: Listener) -> TrainResult:
     """Call :func:`drivetrain.lifecycle.train.train`."""
     settings = structs.asdict(arguments)
+    settings["families"] = settings.pop("family")
     return train(settings.pop("data"), settings.pop("target"), progress=progress, **settings)
 
 

@@ -15,13 +15,13 @@ from drivetrain.core.progress import Reporter
 from drivetrain.features.encoder import Target
 from drivetrain.graph.block import Block
 from drivetrain.graph.program import Member, Program
+from drivetrain.lifecycle.training.brought import bring_families, brought_digests
 from drivetrain.lifecycle.training.rows import Rows
 from drivetrain.lifecycle.training.settings import TrainSettings, TrialRow
 from drivetrain.models.family import Shape
 from drivetrain.search.blend import Blend, Candidate, choose_blend
 from drivetrain.search.budget import Budget
 from drivetrain.search.encodings import Encodings, TrainingRows
-from drivetrain.search.fit import FAMILIES
 from drivetrain.search.journal import Header, Journal
 from drivetrain.search.portfolio import plan_portfolio
 from drivetrain.search.run import Staff, search
@@ -80,6 +80,7 @@ def find_task_metric(rows: Rows, asked: str | None) -> tuple[Metric, Decision]:
 def header_of(rows: Rows, settings: TrainSettings, metric: Metric) -> Header:
     """Say what the trials of a run are a function of."""
     plain = msgspec.to_builtins(msgspec.structs.replace(settings, **_NOT_OF_THE_TRIALS))
+    plain["family"] = brought_digests(settings.family)
     return Header(
         settings={**plain, "metric": metric.name}, data=rows.fingerprint, packages=packages()
     )
@@ -124,7 +125,8 @@ def fit_model(
     )
     study = Study.create(journal.path.parent, problem, training.y, training.weight, rows.folds)
     shape = Shape(training.rows, len(rows.contract.columns), len(target.classes))
-    portfolio = plan_portfolio(FAMILIES, target.task, shape, seed=settings.seed)
+    brought = bring_families(settings.family, target, journal.path.parent, reporter)
+    portfolio = plan_portfolio(brought.families, target.task, shape, seed=settings.seed)
     tuner = Tuner(spaces=portfolio.spaces, metric=metric, rows=training.rows, seed=settings.seed)
     encodings = Encodings(
         study=study,
@@ -141,7 +143,7 @@ def fit_model(
     trials = search(
         study,
         encodings,
-        portfolio.drafts[: settings.trials],
+        brought.early(portfolio.drafts)[: settings.trials],
         tuner if settings.trials is None else None,
         journal=journal,
         budget=budget,
@@ -167,7 +169,7 @@ def fit_model(
         metric=metric,
         linear=_linear_baseline(trials, rows.holdout.rows),
         leaderboard=_leaderboard(journal, trials, blend, metric),
-        decisions=(*portfolio.decisions, *encodings.decisions, *why),
+        decisions=(*portfolio.decisions, *brought.decisions, *encodings.decisions, *why),
     )
 
 

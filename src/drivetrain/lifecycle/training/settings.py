@@ -59,6 +59,13 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     name: Annotated[
         str | None, msgspec.Meta(description="Name of the model; by default the target's.")
     ] = None
+    family: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="FILE.py:CLASS, a model of yours to try beside drivetrain's own: a "
+            "scikit-learn-style class, a torch.nn.Module with fit, or a family."
+        ),
+    ] = ()
     workers: Annotated[
         Annotated[int, msgspec.Meta(ge=0)] | None,
         msgspec.Meta(

@@ -1,0 +1,1 @@
+"""Models of the user's own, from a file, as families on the same leaderboard."""
