@@ -73,8 +73,9 @@ class App:
         self.metrics = Metrics()
         self.others: Callable[[], list[Counts]] = list  # counts of the other workers
         if protocols is None:
-            operations = Operations(lambda: [self.counts(), *self.others()])
-            protocols = {**PROTOCOLS.load_all(), "operations": operations}
+            loaded = PROTOCOLS.load_all()
+            operations = Operations(lambda: [self.counts(), *self.others()], loaded)
+            protocols = {**loaded, "operations": operations}
         self.routes = RoutingTable(protocols)
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="predict")
         self._media: dict[str, bytes] = {}

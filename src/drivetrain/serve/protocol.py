@@ -75,6 +75,7 @@ class Route(msgspec.Struct, frozen=True):
     media: tuple[str, ...] = (JSON,)
     summary: str = ""
     is_open: bool = False
+    answers: tuple[str, ...] = (JSON,)  # media types of what is sent back
 
     @property
     def scope(self) -> Scope:
@@ -108,6 +109,13 @@ class Protocol:
     def error(self, status: int, line: str) -> bytes:
         """Return the body that tells a client of an error in one line."""
         raise NotImplementedError
+
+    def schemas(self) -> Mapping[str, tuple[dict[str, Any], dict[str, Any]]]:
+        """Describe bodies in JSON Schema: (request, answer) by the route's pattern.
+
+        ``serve/openapi.py`` defines ``Rows``, an array of the Contract's rows, and ``Params``.
+        """
+        return {}
 
     def call(
         self, contract: Contract, model: str, rows: Sequence[Mapping[str, Cell]], output: OutputName

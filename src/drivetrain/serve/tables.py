@@ -18,7 +18,16 @@ from drivetrain.serve.service import Rows, Served
 Records: TypeAlias = list[dict[str, Any]]
 Columns: TypeAlias = dict[str, Any]
 
+PREDICTIONS_SCHEMA = {
+    "type": "object",
+    "properties": {"predictions": {"type": "array"}},
+    "required": ["predictions"],
+}
 METHODS: Mapping[str, OutputName] = {"predict": "prediction", "predict_proba": "probabilities"}
+
+
+ROWS_SCHEMA: Mapping[str, Any] = {"$ref": "#/components/schemas/Rows"}
+PARAMS_SCHEMA: Mapping[str, Any] = {"$ref": "#/components/schemas/Params"}
 
 
 class Params(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -33,6 +42,14 @@ class Split(msgspec.Struct, frozen=True, gc=False):
     columns: list[str]
     data: list[list[Any]]
     index: list[Any] | None = None
+
+
+def schemas_of(
+    member: str, params: str, answer: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Describe a body whose rows stand under ``member``, and its answer, in JSON Schema."""
+    properties = {member: ROWS_SCHEMA, params: PARAMS_SCHEMA}
+    return {"type": "object", "properties": properties, "required": [member]}, answer
 
 
 def method_of(output: OutputName) -> str:

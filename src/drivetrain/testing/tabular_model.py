@@ -52,6 +52,10 @@ class TabularModel:
 
     def run(self, columns: Columns) -> dict[str, Array]:
         """Return ``prediction`` and, for a classification, ``probabilities``."""
+        with np.errstate(over="ignore", invalid="ignore"):  # cells may be as large as they like
+            return self._run(columns)
+
+    def _run(self, columns: Columns) -> dict[str, Array]:
         score = self._scores(columns)
         if not self.manifest.classes:
             return {

@@ -27,6 +27,7 @@ from drivetrain.serve.tables import (
     rows_of_instances,
     rows_of_records,
     rows_of_split,
+    schemas_of,
 )
 
 
@@ -51,6 +52,9 @@ class AzureML(Protocol):
 
     def error(self, status: int, line: str) -> bytes:
         return write_json({"message": line})
+
+    def schemas(self) -> Mapping[str, tuple[dict[str, Any], dict[str, Any]]]:
+        return {"/score": schemas_of("data", "params", {"type": "array"})}
 
     def call(
         self, contract: Contract, model: str, rows: Sequence[Mapping[str, Cell]], output: OutputName

@@ -18,12 +18,14 @@ from drivetrain.serve.payload import read_json, refused, write_json
 from drivetrain.serve.protocol import Call, Cell, OutputName, Protocol, Reply, Request, Route
 from drivetrain.serve.service import Service
 from drivetrain.serve.tables import (
+    PREDICTIONS_SCHEMA,
     Columns,
     Params,
     method_of,
     output_of,
     rows_of_columns,
     rows_of_instances,
+    schemas_of,
 )
 
 
@@ -52,6 +54,11 @@ class KServeV1(Protocol):
 
     def error(self, status: int, line: str) -> bytes:
         return write_json({"error": line})
+
+    def schemas(self) -> Mapping[str, tuple[dict[str, Any], dict[str, Any]]]:
+        return {
+            "/v1/models/{model}:predict": schemas_of("instances", "parameters", PREDICTIONS_SCHEMA)
+        }
 
     def call(
         self, contract: Contract, model: str, rows: Sequence[Mapping[str, Cell]], output: OutputName

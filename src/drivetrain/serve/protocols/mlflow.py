@@ -25,6 +25,7 @@ from drivetrain.serve.payload import read_json, refused, write_json
 from drivetrain.serve.protocol import JSON, Call, Cell, OutputName, Protocol, Reply, Request, Route
 from drivetrain.serve.service import Rows, Service
 from drivetrain.serve.tables import (
+    PREDICTIONS_SCHEMA,
     Columns,
     Params,
     Records,
@@ -35,10 +36,12 @@ from drivetrain.serve.tables import (
     rows_of_csv,
     rows_of_records,
     rows_of_split,
+    schemas_of,
 )
 
 CSV = "text/csv"
-_LINE = Reply(b"\n")
+_TEXT = "text/plain; charset=utf-8"
+_LINE = Reply(b"\n", media=_TEXT)
 _ERROR_CODES = {
     401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
@@ -74,13 +77,31 @@ class MLflow(Protocol):
             Route(
                 "POST", "/invocations", _invocations, (JSON, CSV, ARROW, PARQUET), summary="Predict"
             ),
-            Route("GET", "/ping", _ping, summary="Whether the model answers", is_open=True),
-            Route("GET", "/health", _ping, summary="Whether the model answers", is_open=True),
-            Route("GET", "/version", _version, summary="Version of the server"),
+            *(
+                Route(
+                    "GET",
+                    path,
+                    _ping,
+                    summary="Whether the model answers",
+                    is_open=True,
+                    answers=(_TEXT,),
+                )
+                for path in ("/ping", "/health")
+            ),
+            Route(
+                "GET",
+                "/version",
+                _version,
+                summary="Version of the server",
+                answers=(_TEXT,),
+            ),
         )
 
     def error(self, status: int, line: str) -> bytes:
         return write_json({"error_code": _ERROR_CODES.get(status, "BAD_REQUEST"), "message": line})
+
+    def schemas(self) -> Mapping[str, tuple[dict[str, Any], dict[str, Any]]]:
+        return {"/invocations": schemas_of("dataframe_records", "params", PREDICTIONS_SCHEMA)}
 
     def call(
         self, contract: Contract, model: str, rows: Sequence[Mapping[str, Cell]], output: OutputName
@@ -100,7 +121,7 @@ def _ping(request: Request, service: Service) -> Reply:
 
 
 def _version(request: Request, service: Service) -> Reply:
-    return Reply(version("drivetrain").encode(), media="text/plain; charset=utf-8")
+    return Reply(version("drivetrain").encode(), media=_TEXT)
 
 
 def _invocations(request: Request, service: Service) -> Reply:

@@ -64,19 +64,35 @@ class OpenInference(Protocol):
             Route("GET", "/v2", _server, summary="What this server is"),
             Route("GET", "/v2/", _server, summary="What this server is"),
             Route("GET", "/v2/health/live", _live, summary="Whether the server runs", is_open=True),
-            Route(
-                "GET", "/v2/health/ready", _ready, summary="Whether it is ready", is_open=True
-            ),
+            Route("GET", "/v2/health/ready", _ready, summary="Whether it is ready", is_open=True),
             Route("GET", _MODEL, _metadata, summary="Inputs and outputs of the model"),
             Route("GET", _VERSION, _metadata, summary="Inputs and outputs of the model"),
             Route("GET", _MODEL + "/ready", _model_ready, summary="Whether the model answers"),
             Route("GET", _VERSION + "/ready", _model_ready, summary="Whether the model answers"),
-            Route("POST", _MODEL + "/infer", _infer, (JSON, _BINARY), summary="Predict"),
-            Route("POST", _VERSION + "/infer", _infer, (JSON, _BINARY), summary="Predict"),
+            Route(
+                "POST",
+                _MODEL + "/infer",
+                _infer,
+                (JSON, _BINARY),
+                summary="Predict",
+                answers=(JSON, _BINARY),
+            ),
+            Route(
+                "POST",
+                _VERSION + "/infer",
+                _infer,
+                (JSON, _BINARY),
+                summary="Predict",
+                answers=(JSON, _BINARY),
+            ),
         )
 
     def error(self, status: int, line: str) -> bytes:
         return write_json({"error": line})
+
+    def schemas(self) -> Mapping[str, tuple[dict[str, Any], dict[str, Any]]]:
+        bodies = (_holding("inputs"), _holding("outputs"))
+        return {_MODEL + "/infer": bodies, _VERSION + "/infer": bodies}
 
     def call(
         self, contract: Contract, model: str, rows: Sequence[Mapping[str, Cell]], output: OutputName
@@ -99,6 +115,22 @@ class OpenInference(Protocol):
             return list(data)
         width = shape[1]
         return [data[row * width : (row + 1) * width] for row in range(shape[0])]
+
+
+def _holding(member: str) -> dict[str, Any]:
+    """Describe a body of tensors; that data is as much as the shape says, no schema can tell."""
+    tensor = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "shape": {"type": "array", "items": {"type": "integer"}},
+            "datatype": {"type": "string"},
+            "data": {"type": "array"},
+        },
+        "required": ["name", "shape", "datatype"],
+    }
+    properties = {member: {"type": "array", "items": tensor}, "id": {"type": "string"}}
+    return {"type": "object", "properties": properties, "required": [member]}
 
 
 def _server(request: Request, service: Service) -> Reply:

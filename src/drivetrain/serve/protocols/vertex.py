@@ -18,7 +18,14 @@ from drivetrain.core.contract import Contract
 from drivetrain.serve.payload import read_json, write_json
 from drivetrain.serve.protocol import Call, Cell, OutputName, Protocol, Reply, Request, Route
 from drivetrain.serve.service import Service
-from drivetrain.serve.tables import Params, method_of, output_of, rows_of_instances
+from drivetrain.serve.tables import (
+    PREDICTIONS_SCHEMA,
+    Params,
+    method_of,
+    output_of,
+    rows_of_instances,
+    schemas_of,
+)
 
 _DEPLOYED = "/v1/endpoints/{endpoint}/deployedModels/{deployed}"
 
@@ -48,6 +55,9 @@ class Vertex(Protocol):
 
     def error(self, status: int, line: str) -> bytes:
         return write_json({"error": line})
+
+    def schemas(self) -> Mapping[str, tuple[dict[str, Any], dict[str, Any]]]:
+        return {self._predict_route: schemas_of("instances", "parameters", PREDICTIONS_SCHEMA)}
 
     def call(
         self, contract: Contract, model: str, rows: Sequence[Mapping[str, Cell]], output: OutputName
