@@ -20,6 +20,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from drivetrain.core.errors import ContractError, DataError, GateError, UnknownNameError, Value
 from drivetrain.core.files import new_folder
+from drivetrain.core.manifest import Manifest
 from drivetrain.registry.database import connect, entries, transaction
 from drivetrain.registry.entries import (
     CHAMPION,
@@ -123,7 +124,7 @@ class Ledger:
             location=str(location),
             task=manifest.task,
             metric=manifest.metric,
-            score=manifest.scorecard.get("score"),
+            score=_score(manifest),
             data_fingerprint=manifest.lineage.data_fingerprint,
             rows=manifest.lineage.rows,
         )
@@ -368,6 +369,13 @@ class Ledger:
                 reason=entry.body["reason"],
             )
         return states
+
+
+def _score(manifest: Manifest) -> float | None:
+    """Return the bundle's score on its holdout, on the metric it was trained for."""
+    measures = manifest.scorecard.get("measures", ())
+    found = [one["model"]["score"] for one in measures if one["metric"] == manifest.metric]
+    return None if not found else found[0]
 
 
 def _version(entry: Entry) -> Version:

@@ -7,11 +7,15 @@ import sys
 import uuid
 from pathlib import Path
 
+import msgspec
 import pytest
+from tests.unit.runtime import tiny
 
+from drivetrain.bundle.write import write_bundle
 from drivetrain.core.errors import BundleError, DataError, SettingError, UnknownNameError
 from drivetrain.registry.entries import CHAMPION, DesiredBody, VerdictBody
 from drivetrain.registry.ledger import AliasMoved, Ledger
+from drivetrain.runtime.bundle import read_bundle
 
 
 @pytest.fixture
@@ -173,3 +177,21 @@ def test_32_processes_write_at_once_and_every_write_is_there(url: str, name: str
     for number in range(32):
         own = [entry.body["summary"] for entry in written if entry.who == str(number)]
         assert own == ["0", "1", "2", "3", "4"]
+
+
+def test_a_version_remembers_the_score_on_its_metric(
+    ledger: Ledger, small_bundles: list[Path], name: str, tmp_path: Path
+) -> None:
+    bundle = read_bundle(small_bundles[0])
+    measures = [
+        {"metric": "auc", "model": {"score": 0.9}},
+        {"metric": "log_loss", "model": {"score": 0.25}},
+    ]
+    manifest = msgspec.structs.replace(
+        tiny.manifest(), metric="log_loss", scorecard={"measures": measures}
+    )
+    scored = tmp_path / "scored"
+    write_bundle(scored, manifest, bundle.model, (small_bundles[0] / "vectors.json").read_bytes())
+
+    assert ledger.register(scored, name).score == 0.25
+    assert ledger.register(small_bundles[0], name).score is None
