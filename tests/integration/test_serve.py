@@ -19,8 +19,8 @@ import tritonclient.http as triton
 
 from drivetrain.core.errors import BundleError, ResourceError
 from drivetrain.runtime.model import Model
-from drivetrain.serve.protocol import PROTOCOLS
 from drivetrain.serve.listener import listen
+from drivetrain.serve.protocol import PROTOCOLS
 from drivetrain.serve.settings import ServeSettings
 from drivetrain.serve.supervisor import run
 from drivetrain.testing.tabular_bundle import tabular_rows, write_tabular_bundle

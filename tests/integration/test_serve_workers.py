@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -47,10 +47,12 @@ def traffic(server: ServerProcess, body: bytes, **more: object) -> Traffic:
     return Traffic(server.host, server.port, "/invocations", body, **more)  # type: ignore[arg-type]
 
 
-def wait_until(is_so: Callable[[], bool], timeout_s: float = 30.0) -> None:
+def wait_until(
+    is_so: Callable[[], bool], timeout_s: float = 30.0, told: Sequence[str] = ()
+) -> None:
     deadline = time.monotonic() + timeout_s
     while not is_so():
-        assert time.monotonic() < deadline, "it did not come so"
+        assert time.monotonic() < deadline, f"it did not come so: {told}"
         time.sleep(0.01)  # the poll of a process, not a guess of how long it takes
 
 
@@ -70,6 +72,21 @@ def test_the_parent_runs_no_model_and_keeps_the_socket(server: ServerProcess) ->
         if connection.status == psutil.CONN_LISTEN
     }
     assert listening == {server.port}
+
+
+def test_a_burst_of_connections_is_shared_by_the_workers(server: ServerProcess) -> None:
+    connections = [server.connect() for _ in range(40)]
+    for connection in connections:
+        connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+    held = [
+        sum(one.status == psutil.CONN_ESTABLISHED for one in worker.net_connections("tcp"))
+        for worker in server.workers()
+    ]
+    for connection in connections:
+        connection.close()
+    assert sum(held) == 40
+    assert min(held) >= 4
 
 
 def test_a_killed_worker_takes_only_its_own_requests(server: ServerProcess, body: bytes) -> None:
@@ -120,7 +137,7 @@ def test_sighup_replaces_every_worker_and_no_request_fails(
                 assert probe.get("/v2/health/ready").status_code == 200
                 return len(now) == 2 and not now & old
 
-            wait_until(is_rolled, 60)
+            wait_until(is_rolled, 60, server.lines)
             before = {worker.pid for worker in server.workers()}
         asking.wait_for(50)
     assert asking.failures() == []
@@ -128,12 +145,16 @@ def test_sighup_replaces_every_worker_and_no_request_fails(
 
 
 def test_sigterm_under_load_answers_everything_it_accepted(bundle: Path, body: bytes) -> None:
-    running = ServerProcess(bundle, workers=2, drain_delay_s=0.3)
-    with traffic(running, body, clients=6) as asking:
+    running = ServerProcess(bundle, workers=2, drain_delay_s=2.0)
+    with (
+        traffic(running, body, clients=6, pause_s=0.002) as asking,
+        httpx.Client(base_url=running.url) as probe,
+    ):
         asking.wait_for(100)
+        assert probe.get("/v2/health/ready").status_code == 200
         silent = running.connect()  # connected, says nothing until after the signal
         running.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: httpx.get(running.url + "/v2/health/ready").status_code == 503)
+        wait_until(lambda: probe.get("/v2/health/ready").status_code == 503)
         silent.sendall(
             b"POST /invocations HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
             b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)

@@ -23,11 +23,11 @@ from types import FrameType
 
 import uvicorn
 
+from drivetrain.serve.acceptor import Acceptor
 from drivetrain.serve.app import App
 from drivetrain.serve.board import Board
 from drivetrain.serve.connection import bounded
 from drivetrain.serve.grpc_server import GrpcServer
-from drivetrain.serve.listener import BACKLOG
 from drivetrain.serve.loading import Loaded, load_lineup
 from drivetrain.serve.log.writer import open_log
 from drivetrain.serve.messages import (
@@ -79,6 +79,7 @@ class Server(uvicorn.Server):
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._loaded: Loaded = {}
         self._newest: Follow | None = None
+        self._acceptor: Acceptor | None = None
         self._reports: asyncio.StreamWriter | None = None
         self._jobs: set[asyncio.Task[None]] = set()
         super().__init__(_uvicorn_config(self.app, self.settings))
@@ -97,7 +98,6 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen to the parent; the port opens on its order, or with the first model."""
         await self.lifespan.startup()
-        self.servers: list[asyncio.base_events.Server] = []
         reader, self._reports = await asyncio.open_unix_connection(
             sock=self.control, limit=MAX_LINE
         )
@@ -106,25 +106,23 @@ class Server(uvicorn.Server):
 
     async def open(self) -> None:
         """Accept connections."""
-        if self.servers or self.service.is_leaving:
+        if self._acceptor is not None or self.service.is_leaving:
             return
         connection = bounded(self.app)
 
         def connect() -> asyncio.Protocol:
             return connection(config=self.config, server_state=self.server_state, app_state={})
 
-        loop = asyncio.get_running_loop()
         if self.settings.grpc_port is not None:
             allows = None if self.app.keys is None else self.app.keys.check
             self.grpc = GrpcServer(self.service, self.settings, allows=allows)
-        server = await loop.create_server(
-            connect, sock=self.listener, ssl=self.config.ssl, backlog=BACKLOG
+        self._acceptor = Acceptor(
+            self.listener, connect, tls=self.config.ssl, is_shared=self.settings.workers > 1
         )
-        self.servers.append(server)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Give clients time to go elsewhere, close the port, finish what is in flight."""
-        if self.servers and self._loaded:
+        if self._acceptor is not None and self._loaded:
             await asyncio.sleep(self.settings.drain_delay_s)
         self._close_port()
         await asyncio.sleep(_LATE_S)
@@ -203,9 +201,8 @@ class Server(uvicorn.Server):
             self._reports.write(line(report))
 
     def _close_port(self) -> None:
-        for server in self.servers:
-            server.close()
-        self.servers.clear()
+        if self._acceptor is not None:
+            self._acceptor.close()
 
     async def _finish(self) -> None:
         while self.server_state.connections or self.server_state.tasks:
