@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.dense import Dense
+from drivetrain.graph.blocks.foreign import Foreign
 from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.trees import Trees
 
@@ -35,4 +36,6 @@ def _cost_of(block: Block) -> float:
         return sum(float(weight.size) for weight in block.weights) * _MULTIPLY_NS_FLOAT
     if isinstance(block, Linear):
         return float(block.weights.size) * _MULTIPLY_NS
+    if isinstance(block, Foreign):  # mostly float32 weights, each multiplied once
+        return len(block.model) / 4 * _MULTIPLY_NS_FLOAT
     return 0.0

@@ -24,6 +24,8 @@ from drivetrain.cli.main import main
 from drivetrain.core.errors import BundleError, ContractError, DataError, ParityError, SettingError
 from drivetrain.runtime.bundle import read_bundle
 from drivetrain.runtime.vectors import check_vectors
+from drivetrain.serve.protocols.mlflow import protocol
+from drivetrain.testing.protocols import serving
 
 NODE = helper.make_node
 MODELS = Path(__file__).parent / "models"
@@ -124,6 +126,20 @@ def test_an_adopted_bundle_is_evaluated_explained_and_replayed_like_our_own(torc
     assert explained is not None
     total = explained.base + sum(each.value for each in explained.columns)
     assert total == pytest.approx(explained.prediction)
+
+
+def test_an_adopted_bundle_is_served_like_our_own(torch_net, tmp_path):
+    file, frame = torch_net
+    dt.adopt(file, frame, "species", tmp_path / "b")
+    model = dt.load(tmp_path / "b")
+    rows = frame.drop("species").head(3).to_dicts()
+    with serving(protocol, model) as client:
+        reply = client.post("/invocations", json.dumps({"dataframe_records": rows}).encode())
+        assert reply.status == 200
+        assert json.loads(reply.body)["predictions"] == model.predict(rows).tolist()
+        rows[1]["sepal_length_(cm)"] = None
+        reply = client.post("/invocations", json.dumps({"dataframe_records": rows}).encode())
+        assert reply.status == 400 and b"sepal_length" in reply.body
 
 
 def test_what_a_net_cannot_take_is_refused_at_the_door(torch_net, tmp_path):
