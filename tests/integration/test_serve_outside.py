@@ -1,95 +1,69 @@
-"""A real server of two workers, seen from outside: metrics of all, the log of all, gRPC beside."""
+"""A real server of two workers, seen from outside: metrics of all, the log of all."""
 
 from __future__ import annotations
 
-import json
-import re
-import signal
-import subprocess
-import sys
+import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
+import numpy as np
 import polars as pl
 import pytest
+import tritonclient.grpc as triton
 from prometheus_client.parser import text_string_to_metric_families
 
-from drivetrain.core.contract import Contract
+from drivetrain.testing.server_process import ServerProcess
 from drivetrain.testing.tabular_bundle import tabular_rows, write_tabular_bundle
 
-START = (
-    "import sys, json; from drivetrain.serve.supervisor import run;"
-    "from drivetrain.serve.settings import ServeSettings;"
-    "run(sys.argv[1], ServeSettings(**json.loads(sys.argv[2])))"
-)
+pytestmark = pytest.mark.xdist_group("serving processes")
 
 
-class Running:
-    def __init__(self, bundle: Path, contract: Contract, **settings: Any) -> None:
-        self.contract = contract
-        text = json.dumps({"port": 0, "drain_delay_s": 0.0, **settings})
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", START, str(bundle), text], stderr=subprocess.PIPE, text=True
-        )
-        stderr = self.process.stderr
-        if stderr is None:
-            raise RuntimeError
-        for line in stderr:
-            found = re.search(r"(https?://\S+)", line)
-            if found:
-                self.url = found[1]
-                break
-        else:
-            raise RuntimeError("it did not start")
-        threading.Thread(target=stderr.read, daemon=True).start()
-
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(30)
-        if self.process.stderr is not None:
-            self.process.stderr.close()
-        return code
+def rows_counted(url: str) -> float:
+    families = text_string_to_metric_families(httpx.get(f"{url}/metrics").text)
+    samples = [sample for family in families for sample in family.samples]
+    return sum(sample.value for sample in samples if sample.name == "drivetrain_rows_total")
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Contract]:
-    folder = tmp_path_factory.mktemp("outside") / "tabular.bundle"
-    return folder, write_tabular_bundle(folder).contract
-
-
-@pytest.fixture
-def log_folder(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "log"
-
-
-def test_workers_count_and_log_everything_once(
-    bundle: tuple[Path, Contract], log_folder: Path
-) -> None:
-    running = Running(*bundle, workers=2, log=str(log_folder))
-    rows = tabular_rows(running.contract, 3)
-    ids = []
+def test_workers_count_and_log_everything_once(tmp_path: Path) -> None:
+    contract = write_tabular_bundle(tmp_path / "tabular.bundle").contract
+    log = tmp_path / "log"
+    server = ServerProcess(tmp_path / "tabular.bundle", workers=2, log=str(log), drain_delay_s=0.0)
+    asked = {"dataframe_records": tabular_rows(contract, 3)}
+    ids = set()
     for _ in range(40):
-        reply = httpx.post(f"{running.url}/invocations", json={"dataframe_records": rows})
+        reply = httpx.post(f"{server.url}/invocations", json=asked)
         assert reply.status_code == 200
-        ids.append(reply.headers["x-prediction-id"])
-    counted = 0.0
-    for _ in range(100):  # a worker shows its counts a few times a second
-        text = httpx.get(f"{running.url}/metrics").text
-        counted = sum(
-            sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-            if sample.name == "drivetrain_rows_total"
-        )
-        if counted == 120:
+        ids.add(reply.headers["x-prediction-id"])
+    for _ in range(200):  # a worker shows its counts a few times a second
+        if rows_counted(server.url) == 120:
             break
         threading.Event().wait(0.05)
-    assert counted == 120
-    assert running.end() == 0
-    logged = pl.read_parquet(sorted(log_folder.glob("*.parquet")))
+    assert rows_counted(server.url) == 120
+    assert server.stop() == 0
+    logged = pl.read_parquet(sorted(log.glob("*.parquet")))
     assert len(logged) == 120
-    assert set(ids) <= set(logged["prediction_id"].to_list())
+    assert ids <= set(logged["prediction_id"].to_list())
     assert logged["prediction_id"].n_unique() == 120
+
+
+def test_grpc_answers_beside_http(tmp_path: Path) -> None:
+    contract = write_tabular_bundle(tmp_path / "tabular.bundle").contract
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = ServerProcess(tmp_path / "tabular.bundle", grpc_port=port, drain_delay_s=0.0)
+    (row,) = tabular_rows(contract, 1, seed=3)
+    client = triton.InferenceServerClient(f"127.0.0.1:{port}")
+    inputs = []
+    for column in contract.columns:
+        values = np.array([row[column.name]])
+        datatype = {"f": "FP64", "b": "BOOL"}.get(values.dtype.kind, "BYTES")
+        item = triton.InferInput(column.name, [1], datatype)
+        item.set_data_from_numpy(values if datatype != "BYTES" else values.astype(object))
+        inputs.append(item)
+    found = client.infer("tabular", inputs).as_numpy("probabilities")
+    client.close()
+    asked = {"dataframe_records": [row], "params": {"method": "predict_proba"}}
+    told = httpx.post(f"{server.url}/invocations", json=asked).json()["predictions"]
+    assert server.stop() == 0
+    assert np.array_equal(found, np.array(told, np.float32))

@@ -268,7 +268,7 @@ def test_contents_of_another_type_are_an_invalid_argument(grpc_server: GrpcServe
     assert refusal.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
-def test_bytes_that_are_no_message_and_too_many_of_them_are_refused(
+def test_bytes_that_are_no_message_or_too_many_are_refused(
     grpc_server: GrpcServer,
 ) -> None:
     with pytest.raises(grpc.RpcError):
