@@ -23,14 +23,17 @@ _HOMES = {
     "Classifier": ("drivetrain.lifecycle.estimators", "Classifier"),
     "Model": ("drivetrain.runtime.model", "Model"),
     "Regressor": ("drivetrain.lifecycle.estimators", "Regressor"),
+    "add_labels": ("drivetrain.lifecycle.labels", "add_labels"),
     "adopt": ("drivetrain.lifecycle.adopt", "adopt"),
     "check": ("drivetrain.lifecycle.check", "check"),
+    "diff": ("drivetrain.lifecycle.diff", "diff"),
     "evaluate": ("drivetrain.lifecycle.evaluate", "evaluate"),
     "explain": ("drivetrain.lifecycle.explain", "explain"),
     "inspect": ("drivetrain.lifecycle.inspect", "inspect"),
     "predict": ("drivetrain.lifecycle.predict", "predict"),
     "serve": ("drivetrain.lifecycle.serve", "serve"),
     "train": ("drivetrain.lifecycle.train", "train_model"),
+    "watch": ("drivetrain.lifecycle.watch", "watch"),
 }
 
 __all__ = [
@@ -38,8 +41,10 @@ __all__ = [
     "Model",
     "Regressor",
     "__version__",
+    "add_labels",
     "adopt",
     "check",
+    "diff",
     "errors",
     "evaluate",
     "explain",
@@ -48,6 +53,7 @@ __all__ = [
     "predict",
     "serve",
     "train",
+    "watch",
 ]
 
 
