@@ -24,20 +24,21 @@ class Worker:
         Its number among the workers that serve.
     listener
         The socket that it shares.
-    started_s
-        Now, on the event loop's clock.
 
     Attributes
     ----------
+    started_s, asked_s
+        When it started and was last told a state, on the event loop's clock.
     asked, generation
         Newest state that it was told, and that it serves; 0 for none.
     gone
         Set when the process has ended.
     """
 
-    def __init__(self, slot: int, listener: socket.socket, started_s: float) -> None:
+    def __init__(self, slot: int, listener: socket.socket) -> None:
         self.slot = slot
-        self.started_s = started_s
+        self._loop = asyncio.get_running_loop()
+        self.started_s = self.asked_s = self._loop.time()
         self.asked = 0
         self.generation = 0
         self.silent_ticks = 0
@@ -63,7 +64,7 @@ class Worker:
 
     def follow(self, order: Follow) -> None:
         """Tell the worker a state."""
-        self.asked = order.generation
+        self.asked, self.asked_s = order.generation, self._loop.time()
         self.send(order)
 
     def serves(self, generation: int) -> None:
@@ -71,8 +72,10 @@ class Worker:
         self.generation = generation
         self._answered.set()
 
-    def refuses(self) -> None:
+    def refuses(self, generation: int) -> None:
         """Note that it could not serve what it was told."""
+        if generation == self.asked:
+            self.asked = self.generation
         self._answered.set()
 
     async def reports(self) -> AsyncIterator[Report]:
@@ -86,10 +89,12 @@ class Worker:
         finally:
             self._writer.close()
 
-    async def first_answer(self) -> None:
+    async def first_answer(self, timeout_s: float) -> None:
         """Wait until it serves, refuses or has ended."""
         waits = [asyncio.ensure_future(event.wait()) for event in (self._answered, self.gone)]
-        _, waiting = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        _, waiting = await asyncio.wait(
+            waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+        )
         for wait in waiting:
             wait.cancel()
 

@@ -29,6 +29,7 @@ from drivetrain.serve.settings import ServeSettings
 
 TICK_S = 0.1
 _START_S = 60.0  # for a worker's first sign of life
+_LOAD_S = 120.0  # for a worker to serve a state, or to refuse it
 _LIVED_S = 5.0  # a worker that lived so long did not die of its start
 _LONGEST_WAIT_S = 5.0
 _NONE_OPEN_S = 2.0  # then a worker opens that is not ready, to say so
@@ -146,7 +147,7 @@ class Supervisor:
     # Workers: start, life, death
 
     def _start(self, slot: int) -> Worker:
-        worker = Worker(slot, self.listener, self._loop.time())
+        worker = Worker(slot, self.listener)
         self._workers.add(worker)
         self._background(self._attend(worker))
         worker.send(Start(slot, self.settings, self._board))
@@ -173,7 +174,7 @@ class Supervisor:
                 is_tls = self.settings.tls_certificate is not None
                 self._say(f"drivetrain serves at {url_of(self.listener, is_tls=is_tls)}")
         elif isinstance(report, Refused):
-            worker.refuses()
+            worker.refuses(report.generation)
             if self._trial is not None and report.generation == self._trial.generation:
                 self._refuse(report.error)
             elif self._good is not None and report.generation == self._good.generation:
@@ -211,6 +212,9 @@ class Supervisor:
                 self._say(f"drivetrain: worker {worker.slot} hangs, it is killed")
                 worker.kill()
                 worker.silent_ticks = 0
+            if worker.asked != worker.generation and now_s - worker.asked_s > _LOAD_S:
+                self._say(f"drivetrain: worker {worker.slot} loads for too long, it is killed")
+                worker.kill()
         for slot, due_s in list(self._due.items()):
             if now_s >= due_s:
                 del self._due[slot]
@@ -309,7 +313,7 @@ class Supervisor:
 
     async def _replace(self, slot: int) -> bool:
         fresh = self._start(slot)
-        await fresh.first_answer()
+        await fresh.first_answer(_LOAD_S)
         if fresh.gone.is_set() or not fresh.generation:
             fresh.kill()
             self._say(f"drivetrain: worker {slot} stays: its replacement did not start")
