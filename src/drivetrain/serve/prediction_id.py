@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 
 ROW_BITS = 20
+_pool: Iterator[bytes] = iter(())
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
 
@@ -25,7 +27,7 @@ def new_id() -> tuple[int, str]:
         | _VERSION_7
         | (rest << 12) // 1_000_000 << 64
         | _VARIANT
-        | int.from_bytes(os.urandom(6), "big") >> 6 << ROW_BITS
+        | int.from_bytes(_random(), "big") >> 6 << ROW_BITS
     )
     return now_ns // 1000, _text(number)
 
@@ -43,6 +45,25 @@ def row_ids(first: str, rows: int) -> list[str]:
         return [f"{stem}{row:05x}" for row in range(rows)]
     number = int(first.replace("-", ""), 16)
     return [_text(number + row) for row in range(rows)]
+
+
+def _random() -> bytes:
+    """Return 6 random bytes; a call of the system for each would cost more than all the rest."""
+    global _pool
+    chunk = next(_pool, None)  # one step of the interpreter: no two threads get the same
+    if chunk is not None:
+        return chunk
+    drawn = os.urandom(6 * 513)
+    _pool = iter([drawn[start : start + 6] for start in range(6, len(drawn), 6)])
+    return drawn[:6]
+
+
+def _forget() -> None:
+    global _pool
+    _pool = iter(())
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def _text(number: int) -> str:

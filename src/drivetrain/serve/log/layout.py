@@ -72,13 +72,13 @@ def _type_of(output: str) -> FieldType:
     return output if output in ("double", "int64", "float") else "string"  # type: ignore[return-value]
 
 
-def pack(field: Field, parts: Sequence[Array], key: bytes) -> bytes | list[str]:
-    """Join one field's arrays of many requests: little-endian bytes, or texts."""
-    joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
+def pack(field: Field, joined: Array, key: bytes) -> bytes | list[str]:
+    """Write one field of many rows: little-endian bytes, or texts."""
     if field.hashed:
         return [_hashed(cell, key) for cell in joined.tolist()]
     if field.type == "string":
-        return [str(text) for text in joined.tolist()]
+        texts: list[str] = joined.tolist()
+        return texts
     if field.item >= 0:
         joined = joined[:, field.item]
     return np.ascontiguousarray(joined, dtype=_DTYPES[field.type]).tobytes()

@@ -13,9 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
+
 from drivetrain.core.arrays import Array
 from drivetrain.core.errors import ResourceError
-from drivetrain.serve.log.layout import Field, Layout, layout_of, pack
+from drivetrain.serve.log.layout import Layout, layout_of, pack
 from drivetrain.serve.log.segment import SUFFIX, Batch, SegmentWriter
 from drivetrain.serve.service import Logged, Served
 from drivetrain.serve.settings import ServeSettings
@@ -66,7 +68,8 @@ class PredictionLog:
         self._queue_bytes, self._blocks, self._key = queue_bytes, blocks, hash_key
         self._queue: deque[tuple[Logged, int]] = deque()
         self._waiting_bytes = 0
-        self._room = threading.Condition()
+        self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
         self._layouts: dict[int, tuple[Served, Layout]] = {}
         self._open: dict[Layout, tuple[SegmentWriter, float]] = {}
         self._closing = threading.Event()
@@ -86,7 +89,7 @@ class PredictionLog:
     def add(self, record: Logged) -> None:
         """Keep a request's rows: into the queue, dropped where it is full, or wait for room."""
         size = _size_of(record)
-        with self._room:
+        with self._lock:
             if self._queue and self._waiting_bytes + size > self._queue_bytes:
                 if not self._blocks:
                     self.dropped += record.answer.rows
@@ -136,10 +139,16 @@ class PredictionLog:
     def _append(self, records: list[Logged]) -> None:
         served = records[0].served
         layout = self._layout(served)
-        columns = [
-            pack(field, [_cells(record, field) for record in records], self._key)
-            for field in layout.fields
-        ]
+        inputs = [record.columns for record in records]
+        outputs = [record.answer.outputs for record in records]
+        joined: dict[tuple[bool, str], Array] = {}  # probabilities are joined once for all classes
+        columns = []
+        for field in layout.fields:
+            place = field.is_input, field.source
+            if place not in joined:
+                parts = [part[field.source] for part in (inputs if field.is_input else outputs)]
+                joined[place] = parts[0] if len(parts) == 1 else np.concatenate(parts)
+            columns.append(pack(field, joined[place], self._key))
         batch = Batch(
             served.model.manifest.content_hash,
             served.ledger_version,
@@ -199,17 +208,15 @@ class PredictionLog:
         self._sealer = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
 
-def _cells(record: Logged, field: Field) -> Array:
-    return (record.columns if field.is_input else record.answer.outputs)[field.source]
-
-
 def _size_of(record: Logged) -> int:
     """Estimate the memory of a request's rows, texts included."""
-    size = 512
+    rows = record.answer.rows
+    size = 512 + 96 * rows * len(record.columns)
     for column in record.columns.values():
-        size += column.nbytes
         if column.dtype.kind == "O":
-            size += sum(map(len, column.tolist()))
+            size += len(column[0]) if rows == 1 else sum(map(len, column.tolist()))
+        elif column.ndim > 1:
+            size += column.nbytes
     return size
 
 
