@@ -145,11 +145,12 @@ def _cell(column: Column) -> Schema:
         items = {"type": ["number", "null"], "minimum": -_LARGEST, "maximum": _LARGEST}
         return {"type": "array", "items": items, "minItems": column.width, "maxItems": column.width}
     else:
-        schema = {"type": "string"}
+        schema = {"type": ["string", "number", "boolean"]}
         if column.policy.unseen == "reject" and column.categories is not None:
-            schema["enum"] = list(column.categories)
+            schema = {"type": "string", "enum": list(column.categories)}
     if may_miss:
-        schema["type"] = [schema["type"], "null"]
+        types = schema["type"]
+        schema["type"] = [*([types] if isinstance(types, str) else types), "null"]
         if "enum" in schema:
             schema["enum"] += [None]
     return schema

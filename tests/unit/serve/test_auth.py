@@ -64,6 +64,7 @@ def ask(client: AsgiClient, method: str, path: str, key: str | None) -> int:
         ("Bearer " + "a" * 100_000, 401, 401),
         ("Bearer \x80\xff", 401, 401),
     ],
+    ids=lambda value: "key" if isinstance(value, str) else None,  # keys differ in every process
 )
 def test_a_key_opens_what_its_scopes_say(
     client: AsgiClient, key: str | None, predict: int, read: int
