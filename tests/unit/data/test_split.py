@@ -112,7 +112,7 @@ def test_missing_times_count_as_the_earliest() -> None:
 
 def test_the_default_share_falls_with_the_rows() -> None:
     assert [holdout_share(n) for n in (100, 4000, 10**4, 10**5, 10**7)] == [
-        0.2, 0.125, 0.1, 0.025, 0.01,
+        0.2, 0.1, 0.1, 0.025, 0.01,
     ]  # fmt: skip
 
 
