@@ -116,6 +116,8 @@ class _Search:
     def _open_next(self) -> bool:
         """Take the next draft that has something to fit and is worth its time."""
         for is_last, draft in self.drafts:
+            if self.left_s() < LEAST_FIT_S:
+                return False
             if self.pace_s.get(draft.family, 0.0) > 2.0 * self.left_s():
                 reason = f"Its family needs about {self.pace_s[draft.family]:.0f} s for a trial."
                 self._note_clock("skip", draft.family, reason)

@@ -21,6 +21,7 @@ from drivetrain.stats.metrics import Metric
 
 TURNS = (0.5, 0.3, 0.2)  # how often the best, second and third family is tuned
 STARTED = 3  # trials of a family before the estimator is believed
+PATIENCE = 8  # proposals in a row that end in no trial: there is no time for another
 # The more candidates, the likelier one is good on the validation rows by luck alone.
 MOST_TRIALS = ((500, 12), (2_500, 24), (10_000, 40))  # up to so many rows; past them no limit
 
@@ -50,9 +51,11 @@ class Tuner:
         finished
             Tells the trials that are finished by now.
         """
-        number = 0
-        while len(finished()) < self._most() and number < 10 * self._most():
+        number = unanswered = known = 0
+        while len(finished()) < self._most() and unanswered < PATIENCE:
             number += 1
+            unanswered = unanswered + 1 if len(finished()) == known else 0
+            known = len(finished())
             family = self._family(finished(), number)
             if family is None:
                 return
