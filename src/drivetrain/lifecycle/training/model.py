@@ -33,7 +33,7 @@ from drivetrain.stats.metrics import Metric, default_metric, find_metric
 
 # One row in a batch may cost this much in models, on one core, the cheaper the better: with
 # encoders and the reading of cells, two cores serve 100,000, 60,000 or 25,000 rows a second.
-TIERS_NS = (9_500.0, 25_000.0, 60_000.0)
+TIERS_NS = (11_000.0, 25_000.0, 60_000.0)
 _PACKAGES = ("drivetrain", "numpy", "onnxruntime", "onnx", "lightgbm", "scikit-learn", "polars",
              "xgboost", "catboost")  # fmt: skip
 # What may change between two runs that go on with each other's trials.
