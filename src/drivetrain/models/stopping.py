@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from drivetrain.models.family import Budget
-
-SLACK_S = 0.05  # kept back for reading the model out
-SLACK_ITERATIONS = 3  # an iteration may take longer than the slowest so far
+from drivetrain.models.pace import Pace
 
 
 class Stopper:
@@ -22,11 +19,9 @@ class Stopper:
     before_iteration = False
 
     def __init__(self, budget: Budget, patience: int) -> None:
-        self._budget = budget
+        self._pace = Pace(budget)
         self._patience = patience
         self._best = float("inf")
-        self._slowest_s = 0.0
-        self._last = time.monotonic()
         self.best_iteration = 1
         self.reason = "rounds"
 
@@ -37,13 +32,10 @@ class Stopper:
         results = environment.evaluation_result_list or []
         if results and results[0][2] < self._best:
             self._best, self.best_iteration = results[0][2], iteration
-        now = time.monotonic()
-        if iteration > 1:  # the first one also builds the histograms' bins
-            self._slowest_s = max(self._slowest_s, now - self._last)
-        self._last = now
+        is_over = self._pace.is_over()
         if results and iteration - self.best_iteration >= self._patience:
             self.reason = "patience"
-        elif self._budget.remaining_s() <= SLACK_S + SLACK_ITERATIONS * self._slowest_s:
+        elif is_over:
             self.reason = "time"
         else:
             return

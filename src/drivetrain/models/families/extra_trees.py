@@ -19,6 +19,7 @@ from drivetrain.core.contract import Task
 from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.trees import Trees
 from drivetrain.models.family import Budget, Link, Range, Shape, Space, Validation
+from drivetrain.models.lightgbm_trees import floor_float32
 from drivetrain.models.pace import Pace
 
 STEP = 10  # trees grown between two looks at the clock
@@ -116,13 +117,6 @@ class ExtraTrees:
         return FittedExtraTrees(forest, count, center, details={"trees": forest.n_estimators})
 
 
-def _floor32(threshold: FloatVector) -> FloatVector:
-    """Return the largest float32 <= each threshold: scikit-learn compares float32 with double."""
-    nearest = threshold.astype(np.float32)
-    below = np.nextafter(nearest, np.float32(-np.inf))
-    return np.where(nearest.astype(np.float64) > threshold, below, nearest).astype(np.float64)
-
-
 def _trees(forest: Any, classes: int) -> Trees:
     trees = [estimator.tree_ for estimator in forest.estimators_]
     targets = classes if classes > 2 else 1
@@ -138,7 +132,7 @@ def _trees(forest: Any, classes: int) -> Trees:
                 is_leaf, ~(leaves + np.cumsum(is_leaf) - 1), nodes + np.cumsum(inner) - 1
             )
             feature.append(tree.feature[inner])
-            threshold.append(_floor32(tree.threshold[inner]))
+            threshold.append(floor_float32(tree.threshold[inner]).astype(np.float64))
             left.append(number[tree.children_left[inner]])
             right.append(number[tree.children_right[inner]])
             missing.append(np.asarray(tree.missing_go_to_left, bool)[inner])
