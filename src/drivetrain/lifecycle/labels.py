@@ -15,7 +15,7 @@ from drivetrain.data.read import Table, read_table
 from drivetrain.lifecycle.watch import target_of
 from drivetrain.monitor.labels import LABELS_FOLDER, Added, LabelStore
 from drivetrain.monitor.log import PredictionLog
-from drivetrain.registry.ledger import now_us
+from drivetrain.registry.address import now_us
 from drivetrain.runtime.admit import admit_target
 from drivetrain.runtime.bundle import read_bundle
 from drivetrain.runtime.cells import canonical, is_missing

@@ -6,11 +6,8 @@ newest entry of its kind. Nothing is updated or deleted.
 
 from __future__ import annotations
 
-import getpass
 import os
 import shutil
-import socket
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +18,7 @@ from sqlalchemy import Connection, func, insert, select
 from drivetrain.core.errors import ContractError, DataError, GateError, UnknownNameError, Value
 from drivetrain.core.files import new_folder
 from drivetrain.core.manifest import Manifest
+from drivetrain.registry.address import default_url, now_us, this_user
 from drivetrain.registry.database import connect, entries, transaction
 from drivetrain.registry.entries import (
     CHAMPION,
@@ -35,37 +33,6 @@ from drivetrain.registry.entries import (
     VersionBody,
 )
 from drivetrain.runtime.bundle import Bundle, read_bundle
-
-ENVIRONMENT = "DRIVETRAIN_LEDGER"
-SETTINGS_FILE = "drivetrain.toml"
-LEDGER_FILE = "drivetrain-ledger.db"
-
-
-def default_url() -> str:
-    """Return ``DRIVETRAIN_LEDGER``, or a file in the project's folder.
-
-    The project's folder is the nearest one upwards with a ``drivetrain.toml``, else this one.
-    """
-    if url := os.environ.get(ENVIRONMENT):
-        return url
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / SETTINGS_FILE).exists():
-            return f"sqlite:///{folder / LEDGER_FILE}"
-    return f"sqlite:///{here / LEDGER_FILE}"
-
-
-def this_user() -> str:
-    """Return who writes: ``user@host``."""
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (KeyError, OSError):  # a container's user may have no name
-        return f"{os.getuid()}@{socket.gethostname()}"
-
-
-def now_us() -> int:
-    """Return microseconds since 1970, UTC."""
-    return time.time_ns() // 1000
 
 
 class AliasMoved(GateError):
