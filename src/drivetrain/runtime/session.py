@@ -63,7 +63,8 @@ class Session:
         """Run all rows and return every output, in the rows' order."""
         if rows <= CHUNK_ROWS // 4:
             return self._call(columns)
-        size = max(CHUNK_ROWS // 4, min(CHUNK_ROWS, -(-rows // self.threads)))
+        calls_each = -(-rows // (CHUNK_ROWS * self.threads))  # equal shares: no thread waits
+        size = max(CHUNK_ROWS // 4, -(-rows // (calls_each * self.threads)))
         parts = [
             {name: columns[name][start : start + size] for name in self.inputs}
             for start in range(0, rows, size)
