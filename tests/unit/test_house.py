@@ -92,6 +92,9 @@ def test_the_two_commands_are_the_readmes_first_block_and_makes_targets():
     ci = (ROOT / ".ci" / "run").read_text("utf-8")
     assert "make check" in ci
     assert "make test" in ci
+    assert "torch" in ci, "the neural family is tested too"
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
+    assert "run: .ci/run" in workflow, "what runs here runs on GitHub"
 
 
 def test_links_in_the_docs_lead_somewhere():

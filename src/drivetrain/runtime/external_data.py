@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias
 
+from drivetrain.runtime.protobuf import LENGTH, fields
+
 _Message: TypeAlias = Literal[
     "model", "graph", "node", "attribute", "tensor", "sparse", "function", "training"
 ]
@@ -44,40 +46,12 @@ def _visit(data: memoryview, message: _Message, depth: int) -> bool:
     if depth > _DEPTH:
         raise ValueError("nested too deeply")
     children = _CHILDREN[message]
-    position = 0
-    while position < len(data):
-        tag, position = _varint(data, position)
-        field, wire = tag >> 3, tag & 7
-        start = position
-        if wire == 0:
-            _, position = _varint(data, position)
-        elif wire == 2:
-            size, start = _varint(data, position)
-            position = start + size
-        elif wire in (1, 5):
-            position += 8 if wire == 1 else 4
-        else:
-            raise ValueError(f"wire type {wire}")
-        if position > len(data):
-            raise ValueError("cut short")
-        if message == "tensor" and field in (_EXTERNAL_DATA, _DATA_LOCATION):
-            if field == _EXTERNAL_DATA or _varint(data, start)[0]:
+    for field in fields(data):
+        if message == "tensor" and field.number in (_EXTERNAL_DATA, _DATA_LOCATION):
+            if field.number == _EXTERNAL_DATA or field.value:
                 return True
-        elif wire == 2 and field in children:
-            found = _visit(data[start:position], children[field], depth + 1)
+        elif field.kind == LENGTH and field.number in children:
+            found = _visit(field.content, children[field.number], depth + 1)
             if found:
                 return True
     return False
-
-
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= len(data):
-            break
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-    raise ValueError("a number cut short")

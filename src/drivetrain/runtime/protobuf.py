@@ -13,10 +13,15 @@ VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """One field: ``content`` of a message, text or bytes, else empty; ``whole`` with its tag."""
+    """One field: ``whole`` with its tag, and what it holds, by its wire type ``kind``.
+
+    ``content`` is that of a message, text or bytes, else empty; ``value`` that of a varint, else 0.
+    """
 
     number: int
+    kind: int
     content: memoryview
+    value: int
     whole: memoryview
 
 
@@ -32,9 +37,9 @@ def fields(message: memoryview) -> Iterator[Field]:
     while position < len(message):
         begin = position
         tag, position = varint(message, position)
-        start, kind = position, tag & 7
+        start, kind, value = position, tag & 7, 0
         if kind == VARINT:
-            _, position = varint(message, position)
+            value, position = varint(message, position)
             start = position
         elif kind == LENGTH:
             size, start = varint(message, position)
@@ -45,7 +50,7 @@ def fields(message: memoryview) -> Iterator[Field]:
             raise ValueError(f"wire type {kind}")
         if position > len(message):
             raise ValueError("cut short")
-        yield Field(tag >> 3, message[start:position], message[begin:position])
+        yield Field(tag >> 3, kind, message[start:position], value, message[begin:position])
 
 
 def varint(message: memoryview, position: int) -> tuple[int, int]:
