@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -57,10 +57,43 @@ class Validation:
 
 @dataclass(frozen=True)
 class Budget:
-    """What one fit may use; ``remaining_s`` is asked between iterations."""
+    """What one fit may use; ``remaining_s`` is asked between iterations.
+
+    A fit that lets the clock decide something goes through :meth:`choose` or :meth:`stops`: what
+    they decide is written down in ``choices``, and made again when a run is replayed.
+
+    Attributes
+    ----------
+    replayed
+        The choices of the fit that is made again; None where the clock decides.
+    """
 
     remaining_s: Callable[[], float]
     threads: int = 1
+    replayed: Mapping[str, float] | None = None
+    choices: dict[str, float] = field(default_factory=dict)
+
+    def choose(self, name: str, by_clock: Callable[[], float]) -> float:
+        """Return the number that the clock chooses, or that it chose in the fit made again.
+
+        Examples
+        --------
+        >>> Budget(lambda: 9.0, replayed={"epochs": 3.0}).choose("epochs", lambda: 7.0)
+        3.0
+        """
+        value = by_clock() if self.replayed is None else self.replayed[name]
+        self.choices[name] = value
+        return value
+
+    def stops(self, name: str, step: int, by_clock: Callable[[], bool]) -> bool:
+        """Tell whether a loop ends after ``step``: by the clock, or where it ended before."""
+        if self.replayed is None:
+            is_over = by_clock()
+        else:
+            is_over = step >= self.replayed.get(name, float("inf"))
+        if is_over:
+            self.choices[name] = float(step)
+        return is_over
 
 
 class Fitted(Protocol):

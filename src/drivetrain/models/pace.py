@@ -17,9 +17,14 @@ class Pace:
         self._budget = budget
         self._last: float | None = None
         self._slowest_s = 0.0
+        self._asked = 0
 
     def is_over(self) -> bool:
         """Tell whether the budget may not last for another iteration."""
+        self._asked += 1
+        return self._budget.stops("iterations", self._asked, self._is_late)
+
+    def _is_late(self) -> bool:
         now = time.monotonic()
         if self._last is not None:
             self._slowest_s = max(self._slowest_s, now - self._last)

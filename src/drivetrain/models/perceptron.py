@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -161,7 +162,8 @@ def train(
         if epoch == 1 or epoch == 2:
             # The schedule has to end inside the budget, so its length is set once, by measurement.
             spent = (time.monotonic() - began) / epoch
-            epochs = max(epoch + 1, min(plan.epochs, int(0.9 * budget.remaining_s() / spent)))
+            fits = budget.choose(f"epochs after {epoch}", partial(_epochs_left, budget, spent))
+            epochs = max(epoch + 1, min(plan.epochs, int(fits)))
         if held is not None:
             with torch.no_grad():
                 now = float(loss(net.forward(held[0]), held[1], held[2]))
@@ -170,13 +172,17 @@ def train(
                 kept = [tensor.detach().clone() for tensor in net.parameters()]
             elif epoch - best_at > PATIENCE * epochs:
                 break
-        if budget.remaining_s() <= 0:
+        if budget.stops("epochs", epoch, lambda: budget.remaining_s() <= 0):
             break
     if held is not None:
         with torch.no_grad():
             for tensor, copy in zip(net.parameters(), kept, strict=True):
                 tensor.copy_(copy)
     return net, {"epochs": epochs, "best_epoch": best_at or epoch}
+
+
+def _epochs_left(budget: Budget, epoch_s: float) -> float:
+    return min(1e9, 0.9 * budget.remaining_s() / epoch_s)
 
 
 def _initial(X: Features, outputs: int, plan: Plan, seed: int) -> Net:

@@ -34,6 +34,7 @@ class FoldJob(msgspec.Struct, frozen=True, kw_only=True):
     fold: int
     seconds: float  # all of it must end by then, counted from its start
     threads: int = 1
+    replayed: dict[str, float] | None = None  # what the clock decided in the fit made again
 
     @property
     def name(self) -> str:
@@ -79,7 +80,12 @@ def fit_fold(job: FoldJob) -> None:
     """Fit a fold and leave its folder in the study: nothing is seen of it before it is whole."""
     began = time.monotonic()
     study = Study(Path(job.folder))
-    fitted = _fit(study, job, began)
+    budget = Budget(
+        remaining_s=lambda: FIT_SHARE * job.seconds - (time.monotonic() - began),
+        threads=job.threads,
+        replayed=job.replayed,
+    )
+    fitted = _fit(study, job, budget)
     X = study.matrix(job.recipe.matrix)
     judge = study.fold(job.fold).judge
     blocks = fitted.blocks()
@@ -91,12 +97,15 @@ def fit_fold(job: FoldJob) -> None:
         "threshold_margin": fitted.predict(edges),
     }
     report = FoldReport(
-        link=fitted.link, seconds=time.monotonic() - began, details=dict(fitted.details)
+        link=fitted.link,
+        seconds=time.monotonic() - began,
+        details=dict(fitted.details),
+        choices=budget.choices,
     )
     study.save_fold(job.recipe.key, job.fold, report=report, blocks=blocks, arrays=arrays)
 
 
-def _fit(study: Study, job: FoldJob, began: float) -> Fitted:
+def _fit(study: Study, job: FoldJob, budget: Budget) -> Fitted:
     problem, recipe = study.problem, job.recipe
     X = study.matrix(recipe.matrix)
     fold = study.fold(job.fold)
@@ -119,10 +128,7 @@ def _fit(study: Study, job: FoldJob, began: float) -> Fitted:
                 weight=None if weight is None else np.asarray(weight[watch]),
             ),
             parameters=recipe.parameters,
-            budget=Budget(
-                remaining_s=lambda: FIT_SHARE * job.seconds - (time.monotonic() - began),
-                threads=job.threads,
-            ),
+            budget=budget,
             seed=recipe.seed + job.fold,
         )
     )

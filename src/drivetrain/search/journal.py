@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from drivetrain.core.errors import ResourceError
+from drivetrain.core.errors import BundleError, ResourceError
 from drivetrain.core.manifest import canonical_json
 from drivetrain.search.recipe import Recipe
 
@@ -44,26 +44,84 @@ class TrialEntry(msgspec.Struct, frozen=True, kw_only=True, tag="trial", tag_fie
     score: float | None = None
     seconds: float = 0.0
     details: dict[str, Any] = {}
+    choices: tuple[dict[str, float], ...] = ()  # what the clock decided in each fold's fit
     error: str = ""
 
 
+class ChoiceEntry(msgspec.Struct, frozen=True, kw_only=True, tag="choice", tag_field="event"):
+    """A choice that hangs on a clock or a timing; a replay makes the same one."""
+
+    name: str
+    value: Any  # plain JSON
+
+
 class ClockEntry(msgspec.Struct, frozen=True, kw_only=True, tag="clock", tag_field="event"):
-    """A choice that the clock made, which a replay must make again."""
+    """What the clock kept from being tried, for people to read."""
 
     choice: str  # "stop", "skip"
     subject: str  # a trial's key, "search"
     reason: str
 
 
-Entry: TypeAlias = Header | TrialEntry | ClockEntry
+Entry: TypeAlias = Header | TrialEntry | ChoiceEntry | ClockEntry
 
 
 class Journal:
-    """The open journal of a run; see :func:`open_run`."""
+    """The open journal of a run; see :func:`open_run`.
 
-    def __init__(self, path: Path, entries: list[Entry]) -> None:
+    Parameters
+    ----------
+    obeyed
+        The entries of a run that is replayed; None for a run of its own.
+    """
+
+    def __init__(
+        self, path: Path, entries: list[Entry], obeyed: Sequence[Entry] | None = None
+    ) -> None:
         self.path = path
         self.entries = entries
+        self.obeyed = obeyed
+
+    def choose(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return a choice that hangs on a clock or a timing, and write it down.
+
+        Whatever a clock, a measured speed or the order of finished work decides, and the bundle
+        then depends on, goes through here: a replay gets the value that the replayed run chose.
+
+        Parameters
+        ----------
+        name
+            Of the choice, once in a run.
+        make
+            Makes the choice, plain JSON; not called in a replay.
+
+        Raises
+        ------
+        BundleError
+            If the replayed run made no such choice: it is of another version.
+
+        Examples
+        --------
+        ::
+
+            keep = journal.choose("shrink", lambda: measured_us < 50.0)
+        """
+        made = make() if self.obeyed is None else self._obey(name, self.obeyed)
+        value = msgspec.json.decode(canonical_json(made))  # as it reads back
+        self.append(ChoiceEntry(name=name, value=value))
+        return value
+
+    def _obey(self, name: str, entries: Sequence[Entry]) -> Any:
+        for entry in reversed(entries):
+            if isinstance(entry, ChoiceEntry) and entry.name == name:
+                return entry.value
+        raise BundleError(
+            where=f"journal, choice '{name}'",
+            expected="what the run chose",
+            got="no such entry",
+            remedy="Replay with the version of drivetrain that made the run.",
+            code="DT24D",
+        )
 
     def append(self, entry: Entry) -> None:
         """Add an entry; it is on the disk when this returns."""

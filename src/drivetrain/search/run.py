@@ -205,6 +205,7 @@ class _Search:
                 score=None if result is None else result.score,
                 seconds=0.0 if result is None else result.seconds,
                 details={} if result is None else result.details,
+                choices=() if result is None else tuple(f.report.choices for f in result.folds),
                 error=trial.error,
             )
         )

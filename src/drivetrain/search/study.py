@@ -47,6 +47,7 @@ class FoldReport(msgspec.Struct, frozen=True, kw_only=True):
     link: Link
     seconds: float
     details: dict[str, Any]
+    choices: dict[str, float] = {}  # what the clock decided in the fit
 
 
 @dataclass(frozen=True)

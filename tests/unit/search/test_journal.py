@@ -3,11 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from drivetrain.core.errors import ResourceError
+from drivetrain.core.errors import BundleError, ResourceError
 from drivetrain.search.journal import (
     JOURNAL_FILE,
     ClockEntry,
     Header,
+    Journal,
     TrialEntry,
     open_run,
     read_journal,
@@ -55,6 +56,20 @@ def test_a_torn_last_line_is_dropped_and_the_next_line_stands_alone(
         assert set(journal.trials()) == {"a"}
         journal.append(entry("c"))
     assert [getattr(one, "key", None) for one in read_journal(path)] == [None, "a", "c"]
+
+
+def test_a_choice_is_made_once_and_obeyed_in_a_replay(tmp_path: Path) -> None:
+    with open_run(tmp_path, HEADER) as journal:
+        assert journal.choose("pair", lambda: (1, 2.5)) == [1, 2.5]
+        entries = read_journal(journal.path)
+    replay = Journal(tmp_path / "again.jsonl", [], obeyed=entries)
+    assert replay.choose("pair", lambda: pytest.fail("chosen anew")) == [1, 2.5]
+    assert read_journal(replay.path) == entries[1:]
+
+
+def test_a_replay_refuses_a_choice_that_the_run_never_made(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="choice 'speed'"):
+        Journal(tmp_path / JOURNAL_FILE, [], obeyed=[]).choose("speed", lambda: 1.0)
 
 
 def _try_to_open(folder: str, answer: "multiprocessing.SimpleQueue[str]") -> None:

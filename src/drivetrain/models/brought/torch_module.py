@@ -85,7 +85,8 @@ class TorchFamily:
             if "weight" not in inspect.signature(module.fit).parameters:
                 raise self._refused("a method fit with a weight, to weigh rows", "none")
             more["weight"] = torch.from_numpy(weight).float()
-        module.fit(torch.from_numpy(np.array(X)), target, budget.remaining_s(), **more)
+        seconds = budget.choose("seconds", budget.remaining_s)
+        module.fit(torch.from_numpy(np.array(X)), target, seconds, **more)
         return FittedModule(module.eval(), task, outputs, X.shape[1], center, scale)
 
     def _refused(self, expected: str, got: str) -> DataError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -142,9 +143,10 @@ def _along_path(
 
     began = time.monotonic()
     best = solution(PATH[0])
-    for C in PATH[1:]:
+    for step, C in enumerate(PATH[1:], start=1):
         took_s = time.monotonic() - began
-        if budget.remaining_s() <= 4 * took_s:  # a weaker penalty converges more slowly
+        # a weaker penalty converges more slowly
+        if budget.stops("penalties", step, partial(_is_short, budget, 4 * took_s)):
             break
         began = time.monotonic()
         tried = solution(C)
@@ -152,6 +154,10 @@ def _along_path(
             break
         best = tried
     return best
+
+
+def _is_short(budget: Budget, needed_s: float) -> bool:
+    return budget.remaining_s() <= needed_s
 
 
 class _Solver:
