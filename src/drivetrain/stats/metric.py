@@ -45,6 +45,8 @@ class Metric:
     prepare
         The same metric as a function of the weights alone, for fast resampling; None for a
         function that has no such form.
+    reference
+        ``FILE.py:NAME`` of a metric of the user's own, where every process finds it.
 
     Examples
     --------
@@ -60,6 +62,12 @@ class Metric:
     tasks: tuple[Task, ...]
     about: str = ""
     prepare: Prepare | None = None
+    reference: str = ""
+
+    @property
+    def key(self) -> str:
+        """What :func:`~drivetrain.stats.metrics.find_metric` finds it by, in every process."""
+        return self.reference or self.name
 
     def scorer(self, y: FloatVector, prediction: Array) -> Weighted:
         """Return the metric on these rows as a function of their weights, float64 (n,)."""

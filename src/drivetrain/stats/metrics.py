@@ -9,6 +9,7 @@ from drivetrain.core.contract import Task
 from drivetrain.core.errors import SettingError
 from drivetrain.stats import classification, ranking, regression
 from drivetrain.stats.metric import Metric, Needs, Prepare, metric_from
+from drivetrain.stats.own_metric import is_reference, load_metric
 
 __all__ = ["ALIASES", "METRICS", "Metric", "default_metric", "find_metric", "main_metrics", "score"]
 
@@ -83,6 +84,9 @@ def main_metrics(task: Task) -> tuple[str, ...]:
 def find_metric(metric: str | Metric, task: Task | None = None) -> Metric:
     """Return the metric of a name, an alias, or the user's own, if it is of the task.
 
+    ``pinball_<q>`` is the loss of any quantile, in percent or as a share; ``FILE.py:NAME`` is a
+    function in a file (:mod:`drivetrain.stats.own_metric`).
+
     Raises
     ------
     SettingError
@@ -90,18 +94,21 @@ def find_metric(metric: str | Metric, task: Task | None = None) -> Metric:
     """
     if isinstance(metric, Metric):
         found = metric
+    elif is_reference(metric):
+        found = load_metric(metric, task)
     else:
         name = metric.strip().lower().replace("-", "_").replace(" ", "_")
         name = ALIASES.get(name, name)
-        if name not in METRICS:
+        known = METRICS.get(name) or _pinball(name)
+        if known is None:
             raise SettingError(
                 where="setting 'metric'",
-                expected=f"one of {', '.join(_names(task))}",
+                expected=f"one of {', '.join(_names(task))}, or FILE.py:FUNCTION",
                 got=f"'{metric}'",
-                remedy="Choose one of these names.",
+                remedy="Choose one of these names, or give a function of your own.",
                 code="DT261",
             )
-        found = METRICS[name]
+        found = known
     if task is not None and task not in found.tasks:
         raise SettingError(
             where="setting 'metric'",
@@ -111,6 +118,25 @@ def find_metric(metric: str | Metric, task: Task | None = None) -> Metric:
             code="DT262",
         )
     return found
+
+
+def _pinball(name: str) -> Metric | None:
+    """Return the loss of any quantile: ``pinball_5`` and ``pinball_0.05`` are the 5 % quantile."""
+    word, _, number = name.replace(":", "_").rpartition("_")
+    try:
+        quantile = float(number)
+    except ValueError:
+        return None
+    quantile = quantile / 100 if quantile >= 1 else quantile
+    if word != "pinball" or not 0 < quantile < 1:
+        return None
+    return metric_from(
+        f"pinball_{100 * quantile:g}",
+        regression.pinball(quantile),
+        needs="value",
+        greater_is_better=False,
+        tasks=_VALUE,
+    )
 
 
 def _names(task: Task | None) -> list[str]:

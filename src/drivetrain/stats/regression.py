@@ -82,7 +82,7 @@ def pinball(quantile: float) -> Prepare:
         return weighted_mean(np.maximum(quantile * above, (quantile - 1) * above))
 
     loss.__doc__ = (
-        f"Pinball loss of the {100 * quantile:.0f} % quantile, 0 up, in the target's unit. "
+        f"Pinball loss of the {100 * quantile:g} % quantile, 0 up, in the target's unit. "
         "Less is better."
     )
     return loss

@@ -7,28 +7,22 @@ A reference names one of three things:
 - a subclass of ``torch.nn.Module`` with a method ``fit``
   (:mod:`drivetrain.models.brought.torch_module`);
 - a whole family, with ``space``, ``fit`` and ``tasks`` (:mod:`drivetrain.models.family`).
-
-The file is imported by its path: it is the user's own code on the user's own machine. A bundle
-holds nothing of it but the graph.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import inspect
 import sys
 from collections.abc import Mapping
-from pathlib import Path
-from types import ModuleType
 from typing import Any, cast
 
-from drivetrain.core.errors import MissingLibraryError, SettingError
+from drivetrain.core.own_code import OwnCode
 from drivetrain.core.plugins import Plugins
 from drivetrain.models.family import Family
 
-_MODULES: dict[Path, ModuleType] = {}
-_FORM = "FILE.py:NAME, the name of a class or function in a file"
+_CODE = OwnCode(
+    "family",
+    "Write it as --family models.py:MyModel; docs/your-own-models.md shows each form.",
+)
 
 
 class Families(Plugins[Family]):
@@ -57,29 +51,17 @@ def reference_of(given: object) -> str:
     SettingError
         If it was not defined in a file: workers could not import it.
     """
-    if isinstance(given, str):
-        return given
-    try:
-        file = inspect.getsourcefile(cast(Any, given))
-    except TypeError:
-        file = None
-    name = getattr(given, "__qualname__", "")
-    if file is None or not Path(file).is_file() or "." in name:
-        raise _refused(given, "a class or function at the top of a file", repr(given))
-    return f"{file}:{name}"
+    return _CODE.reference_of(given)
 
 
 def name_of(reference: str) -> str:
     """Return what the leaderboard calls a reference: the name after the colon."""
-    file, colon, name = reference.rpartition(":")
-    if not colon or not file or not name.isidentifier():
-        raise _refused(reference, _FORM, f"'{reference}'")
-    return name
+    return _CODE.name_of(reference)
 
 
 def digest_of(reference: str) -> str:
     """Return the sha256 of a reference's file, hex."""
-    return hashlib.sha256(_path(reference).read_bytes()).hexdigest()
+    return _CODE.digest_of(reference)
 
 
 def load_reference(reference: str) -> Family:
@@ -92,13 +74,7 @@ def load_reference(reference: str) -> Family:
     MissingLibraryError
         If the file needs a library that is not installed.
     """
-    name = name_of(reference)
-    module = _module(_path(reference))
-    if not hasattr(module, name):
-        known = [key for key, value in vars(module).items() if getattr(value, "__module__", "")
-                 == module.__name__]  # fmt: skip
-        raise _refused(reference, f"one of {', '.join(known) or 'its names'}", f"'{name}'")
-    return family_of(getattr(module, name), name)
+    return family_of(_CODE.load(reference), name_of(reference))
 
 
 def family_of(thing: Any, name: str) -> Family:
@@ -120,47 +96,4 @@ def family_of(thing: Any, name: str) -> Family:
         from drivetrain.models.brought.scikit_learn import ScikitLearnFamily
 
         return ScikitLearnFamily(thing, name)
-    raise _refused(name, "a class, a function or a family", type(thing).__name__)
-
-
-def _path(reference: str) -> Path:
-    path = Path(reference.rpartition(":")[0])
-    if not path.is_file():
-        raise _refused(reference, _FORM, f"no file '{path}'")
-    return path.resolve()
-
-
-def _module(path: Path) -> ModuleType:
-    """Import a file once, its neighbours within its reach."""
-    if path in _MODULES:
-        return _MODULES[path]
-    name = f"brought_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise _refused(str(path), "a Python file", f"'{path.name}'")
-    module = importlib.util.module_from_spec(spec)
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))  # at the end: it hides no library
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except ModuleNotFoundError as error:
-        raise MissingLibraryError.of(error, where=f"family in {path}") from error
-    except Exception as error:  # a user's file may fail in any way
-        raise _refused(str(path), "a file that Python imports", _said(error)) from error
-    _MODULES[path] = module
-    return module
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-
-
-def _refused(given: object, expected: str, got: str) -> SettingError:
-    return SettingError(
-        where=f"family {given if isinstance(given, str) else ''}".strip(),
-        expected=expected,
-        got=got,
-        remedy="Write it as --family models.py:MyModel; docs/your-own-models.md shows each form.",
-        code="DT277",
-    )
+    raise _CODE.refused(name, "a class, a function or a family", type(thing).__name__)
