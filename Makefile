@@ -10,7 +10,10 @@ WORKERS ?= 2
 # Beside these there is torch, for the neural family; its wheel is large.
 EXTRAS ?= train,serve,dev
 
-.PHONY: setup demo test check format docs constraints prove size clean
+# A whole MLflow, whose server the tests start: it wants older libraries than ours.
+MLFLOW := .benchmarks/mlflow
+
+.PHONY: setup demo test mlflow check format docs constraints prove size clean
 
 setup: $(STAMP)
 
@@ -25,7 +28,14 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(RUN)/drivetrain demo
 
-test: $(STAMP)
+mlflow: $(MLFLOW)/.installed
+
+# Where it cannot be installed, the tests that need it say so and are skipped.
+$(MLFLOW)/.installed: | $(STAMP)
+	-$(PYTHON) -m venv $(MLFLOW) && $(MLFLOW)/bin/python -m pip install --quiet \
+		--disable-pip-version-check 'mlflow==3.17.2' && touch $@
+
+test: $(STAMP) $(MLFLOW)/.installed
 	$(RUN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 check: $(STAMP)
@@ -54,4 +64,4 @@ size: $(STAMP)
 	$(RUN)/python -m benchmarks.size.run
 
 clean:
-	rm -rf $(VENV) build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(MLFLOW) build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -9,7 +9,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 PLACE = Path(__file__).resolve().parent.parent / "constraints.txt"
-EXTRAS = ("train", "serve", "torch", "dev")
+EXTRAS = ("train", "serve", "torch", "mlflow", "dev")
 HEADER = """\
 # The versions that pass the tests, of drivetrain's extras and of all that they need.
 # Written by `make constraints`; install with: pip install -c constraints.txt 'drivetrain[train]'

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from drivetrain.bundle.mlflow_files import mlflow_files
 from drivetrain.core.errors import BundleError
 from drivetrain.core.files import new_folder
 from drivetrain.core.manifest import (
@@ -60,8 +61,9 @@ def write_bundle(
         for name, data in sorted(files.items())
     }
     finished = sealed(_as_read(msgspec.structs.replace(manifest, files=seals)))
+    beside = mlflow_files(finished, vectors)
     with new_folder(folder) as draft:
-        for name, data in files.items():
+        for name, data in {**files, **beside}.items():
             (draft / name).write_bytes(data)
         text = msgspec.json.format(msgspec.json.encode(finished), indent=1)
         (draft / MANIFEST_FILE).write_bytes(text)

@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 
 from drivetrain.core.errors import UnknownNameError, Value
+from drivetrain.core.findings import Finding
+from drivetrain.lifecycle.mirror import differences
 from drivetrain.registry.entries import Entry, Version
 from drivetrain.registry.ledger import Ledger
 
@@ -19,11 +21,15 @@ class HistorySettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's versions, and every entry about it, oldest first."""
+    """A model's versions, and every entry about it, oldest first.
+
+    ``findings`` says where MLflow's registry differs, if ``MLFLOW_TRACKING_URI`` is set.
+    """
 
     name: str
     versions: list[Version]
     entries: list[Entry]
+    findings: tuple[Finding, ...] = ()
 
 
 def history(name: str, *, ledger: str | None = None) -> History:
@@ -44,4 +50,9 @@ def history(name: str, *, ledger: str | None = None) -> History:
             remedy=f"Register a bundle first: drivetrain register BUNDLE --name {name}",
             code="DT253",
         )
-    return History(name=name, versions=book.versions(name), entries=entries)
+    return History(
+        name=name,
+        versions=book.versions(name),
+        entries=entries,
+        findings=differences(book, name),
+    )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from drivetrain.lifecycle.mirror import tell_mlflow
 from drivetrain.registry.entries import CHAMPION, Entry
 from drivetrain.registry.ledger import Ledger
 
@@ -66,6 +67,7 @@ def promote(
         expected_revision=state.revision if state else 0,
         verdict=verdicts[-1] if verdicts and verdicts[-1].body["passed"] else None,
     )
+    tell_mlflow(book, name)
     return moved(move)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from drivetrain.lifecycle.mirror import tell_mlflow
 from drivetrain.registry.entries import Version
 from drivetrain.registry.ledger import Ledger
 
@@ -40,4 +41,7 @@ def register(bundle: str | Path, name: str, *, ledger: str | None = None) -> Ver
     ContractError
         If the name belongs to a model of another task.
     """
-    return Ledger(ledger).register(bundle, name)
+    book = Ledger(ledger)
+    version = book.register(bundle, name)
+    tell_mlflow(book, name)
+    return version

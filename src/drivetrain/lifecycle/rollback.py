@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from drivetrain.lifecycle.mirror import tell_mlflow
 from drivetrain.lifecycle.promote import Moved, moved
 from drivetrain.registry.ledger import Ledger
 
@@ -36,4 +37,7 @@ def rollback(
     UnknownNameError
         If the named version does not exist.
     """
-    return moved(Ledger(ledger).rollback(name, to=to, reason=reason))
+    book = Ledger(ledger)
+    move = book.rollback(name, to=to, reason=reason)
+    tell_mlflow(book, name)
+    return moved(move)

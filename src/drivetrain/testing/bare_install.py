@@ -11,7 +11,7 @@ from pathlib import Path
 
 # What scoring and serving must not need.
 ABSENT = ("polars", "pandas", "pyarrow", "sklearn", "scipy", "lightgbm", "xgboost", "catboost",
-          "torch", "onnx", "skl2onnx", "sqlalchemy", "jinja2")  # fmt: skip
+          "torch", "onnx", "skl2onnx", "sqlalchemy", "jinja2", "mlflow")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from drivetrain.cli.command import Command
+from drivetrain.cli.findings import findings_text
 from drivetrain.cli.text import figure, strong, table
 from drivetrain.core.progress import Listener
 from drivetrain.lifecycle.history import History, HistorySettings, history
@@ -24,15 +25,14 @@ def render(told: History) -> str:
         for one in told.versions
     ]  # fmt: skip
     entries = [[f"{one.at:%Y-%m-%d %H:%M:%S}", one.who, describe(one)] for one in told.entries]
-    return "\n\n".join(
-        [
-            strong(told.name),
-            table(
-                versions, header=["version", "score", "aliases", "content", "who"], right="rllll"
-            ),
-            table(entries, header=["when (UTC)", "who", "what"], right="lll"),
-        ]
-    )
+    parts = [
+        strong(told.name),
+        table(versions, header=["version", "score", "aliases", "content", "who"], right="rllll"),
+        table(entries, header=["when (UTC)", "who", "what"], right="lll"),
+    ]
+    if told.findings:
+        parts.append(findings_text(told.findings))
+    return "\n\n".join(parts)
 
 
 def describe(entry: Entry) -> str:
