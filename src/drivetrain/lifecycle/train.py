@@ -18,10 +18,10 @@ from typing import Any
 from drivetrain.core.contract import Task
 from drivetrain.core.progress import Listener, Reporter, silent
 from drivetrain.core.settings import build
-from drivetrain.graph.program import lower
 from drivetrain.lifecycle.training.model import FittedModel, find_task_metric, fit_model, header_of
 from drivetrain.lifecycle.training.places import Places, choose_places, clearing
 from drivetrain.lifecycle.training.prove import choose_proof_rows, prove_model
+from drivetrain.lifecycle.training.renew import kept_s, renew
 from drivetrain.lifecycle.training.rows import make_rows
 from drivetrain.lifecycle.training.settings import (
     LatencyResult,
@@ -60,6 +60,7 @@ def train(
     weight: str | None = None,
     holdout: float | None = None,
     folds: int | None = None,
+    refit: bool = True,
     strict: bool = False,
     overwrite: bool = False,
     name: str | None = None,
@@ -98,7 +99,7 @@ def train(
         "target": target, "task": task, "metric": metric, "time_limit": time_limit,
         "out": None if out is None else str(out), "seed": seed, "keep": tuple(keep),
         "drop": tuple(drop), "missing_values": tuple(missing_values), "group": group, "time": time,
-        "weight": weight, "holdout": holdout, "folds": folds, "strict": strict,
+        "weight": weight, "holdout": holdout, "folds": folds, "refit": refit, "strict": strict,
         "overwrite": overwrite, "name": name, "workers": workers,
         "trials": trials, "family": tuple(reference_of(each) for each in families),
     }  # fmt: skip
@@ -148,15 +149,21 @@ def _run(
     header = header_of(rows, settings, metric)
     proof = choose_proof_rows(rows, settings.seed)
     with open_run(places.run, header) as journal, clearing(places.run):
+        window = budget.window()
         fitted = fit_model(
-            rows, proof.together(), metric, settings,
-            journal=journal, budget=budget, staff=staff, reporter=reporter,
+            rows, proof.together(), metric, settings, journal=journal,
+            budget=replace(budget, kept_s=kept_s(rows, settings, budget)),
+            staff=staff, reporter=reporter,
+        )  # fmt: skip
+        fitted, renewed = renew(
+            rows, fitted, proof.together(), settings,
+            journal=journal, window=window, budget=budget, staff=staff, reporter=reporter,
         )  # fmt: skip
         staff.crew.close()
         reporter.say("prove", f"comparing graph and libraries on {rows.holdout.rows:,} rows")
-        graph = lower(fitted.program)
-        checked = prove_model(rows, fitted, graph, proof)
-        shipped = ship(rows, fitted, graph, checked, settings, places, reporter)
+        judged = prove_model(rows, fitted, proof)
+        shipping = judged if renewed is None else prove_model(rows, renewed, proof)
+        shipped = ship(rows, judged, shipping, settings, places, reporter)
     return _result(shipped, fitted, places, budget)
 
 

@@ -44,6 +44,7 @@ class Budget:
     limit_s: float
     began: float
     clock: Callable[[], float] = time.monotonic
+    kept_s: float = 0.0  # that the search leaves for what follows it
 
     @classmethod
     def start(cls, limit_s: float) -> Budget:
@@ -80,7 +81,7 @@ class Budget:
         reserve_s = max(LEAST_FINISH_S, 0.1 * self.limit_s, min(prepared_s, 0.25 * self.limit_s))
         latest_s = self.hard_end_s - reserve_s
         planned_s = max(self.limit_s - reserve_s, prepared_s + LEAST_SEARCH_S)
-        return Window(ends_s=min(planned_s, latest_s), latest_s=latest_s)
+        return Window(ends_s=min(planned_s, latest_s) - self.kept_s, latest_s=latest_s)
 
 
 def allowance_s(remaining_s: float, *, folds: int, workers: int, is_last: bool) -> float:

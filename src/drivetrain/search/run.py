@@ -224,8 +224,14 @@ def search(
     budget: Budget,
     staff: Staff,
     reporter: Reporter,
+    window: Window | None = None,
 ) -> tuple[Trial, ...]:
     """Fit the drafts in their order, then what a tuner proposes, until the time is used up.
+
+    Parameters
+    ----------
+    window
+        When to end; by default what the budget plans for a search that begins now.
 
     Returns
     -------
@@ -254,7 +260,7 @@ def search(
         encodings=encodings,
         journal=journal,
         budget=budget,
-        window=budget.window(),
+        window=window or budget.window(),
         staff=staff,
         reporter=reporter,
         drafts=chain(marked, more),

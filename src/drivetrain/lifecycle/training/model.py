@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
@@ -204,8 +204,14 @@ def _blend(
 
 
 def _program(rows: Rows, members: tuple[Chosen, ...], threshold: float) -> Program:
-    return Program(
-        contract=rows.contract,
+    program = Program(contract=rows.contract, members=(), threshold=threshold)
+    return members_of(program, members)
+
+
+def members_of(program: Program, members: tuple[Chosen, ...]) -> Program:
+    """Return the program with these members in place of its own."""
+    return replace(
+        program,
         members=tuple(
             Member(
                 name=member.trial.key,
@@ -216,7 +222,6 @@ def _program(rows: Rows, members: tuple[Chosen, ...], threshold: float) -> Progr
             )
             for member in members
         ),
-        threshold=threshold,
     )
 
 

@@ -11,6 +11,7 @@ from drivetrain.core.manifest import Proof
 from drivetrain.evaluate.adversarial import adversarial_columns
 from drivetrain.evaluate.library_answers import MemberAnswers
 from drivetrain.evaluate.parity import prove
+from drivetrain.graph.program import lower
 from drivetrain.lifecycle.training.model import FittedModel
 from drivetrain.lifecycle.training.rows import Rows
 
@@ -32,14 +33,23 @@ class ProofRows:
         }
 
 
+@dataclass(frozen=True)
+class Proved:
+    """A model, its graph, and the proof that they are the same."""
+
+    fitted: FittedModel
+    graph: bytes
+    proof: Proof
+
+
 def choose_proof_rows(rows: Rows, seed: int) -> ProofRows:
     """Take the holdout, and make adversarial rows from it."""
     held_out = {name: values[:MOST_ROWS] for name, values in rows.holdout.columns.items()}
     return ProofRows(held_out, adversarial_columns(rows.contract, held_out, seed=seed))
 
 
-def prove_model(rows: Rows, fitted: FittedModel, graph: bytes, proof: ProofRows) -> Proof:
-    """Compare the graph with what the libraries answered when they were fitted.
+def prove_model(rows: Rows, fitted: FittedModel, proof: ProofRows) -> Proved:
+    """Lower the model, and compare the graph with what the libraries answered when fitted.
 
     Raises
     ------
@@ -58,4 +68,8 @@ def prove_model(rows: Rows, fitted: FittedModel, graph: bytes, proof: ProofRows)
         for member in fitted.members
     }
     deviation = float(np.std(rows.training.y)) or 1.0
-    return prove(fitted.program, graph, answers, proof.held_out, proof.adversarial, scale=deviation)
+    graph = lower(fitted.program)
+    found = prove(
+        fitted.program, graph, answers, proof.held_out, proof.adversarial, scale=deviation
+    )
+    return Proved(fitted, graph, found)

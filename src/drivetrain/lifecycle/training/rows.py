@@ -46,15 +46,18 @@ class Part:
 class Rows:
     """What a run learns from and is judged by.
 
-    ``folds`` number the rows of ``training``; ``frame`` holds the raw cells of ``holdout``.
+    ``folds`` number the rows of ``training``, ``every_fold`` those of ``every``, which are
+    training and holdout together; ``frame`` holds the raw cells of ``holdout``.
     """
 
     contract: Contract
     source: str
     training: Part
     holdout: Part
+    every: Part
     frame: pl.DataFrame
     folds: Folds
+    every_fold: Folds
     fold_plan: FoldPlan
     fingerprint: str
     findings: tuple[Finding, ...]
@@ -124,17 +127,22 @@ def make_rows(data: Any, settings: TrainSettings, reporter: Reporter) -> Rows:
     contract, left_out = _leave_out(contract, findings)
     columns = {name: columns[name][labelled] for name in contract.names}
     fold_plan = plan_folds(len(training), settings.folds)
-    folds = make_folds(
-        y[training], target.task, k=fold_plan.cut, group=_some(roles.group, training),
-        time=_some(roles.time, training), seed=settings.seed,
+    folds, every_fold = (
+        make_folds(
+            y[part], target.task, k=fold_plan.cut, group=_some(roles.group, part),
+            time=_some(roles.time, part), seed=settings.seed,
+        )
+        for part in (training, np.arange(len(y)))
     )  # fmt: skip
     return Rows(
         contract=contract,
         source=table.source,
         training=_part(columns, y, roles.weight, training),
         holdout=_part(columns, y, roles.weight, holdout),
+        every=Part(columns, y, roles.weight),
         frame=table.frame[labelled[holdout]],
         folds=folds,
+        every_fold=every_fold,
         fold_plan=fold_plan,
         fingerprint=fingerprint(columns, y),
         findings=findings,

@@ -50,6 +50,13 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Annotated[int, msgspec.Meta(ge=2, le=20)] | None,
         msgspec.Meta(description="Folds of the search."),
     ] = None
+    refit: Annotated[
+        bool,
+        msgspec.Meta(
+            description="On few rows, fit what was chosen again on all of them, the holdout's too, "
+            "before it ships; the score stays that of the models that have not seen it."
+        ),
+    ] = True
     strict: Annotated[
         bool, msgspec.Meta(description="Refuse, with exit status 1, if a finding is an error.")
     ] = False

@@ -19,6 +19,7 @@ from drivetrain.core.progress import Reporter
 from drivetrain.evaluate.scorecard import Scorecard, constant_baseline, scorecard
 from drivetrain.lifecycle.training.model import FittedModel, packages
 from drivetrain.lifecycle.training.places import Places
+from drivetrain.lifecycle.training.prove import Proved
 from drivetrain.lifecycle.training.rows import Rows
 from drivetrain.lifecycle.training.settings import LatencyResult, TrainSettings
 from drivetrain.lifecycle.training.speed import measure
@@ -54,19 +55,30 @@ def outputs_of(target: Target) -> tuple[Output, ...]:
 
 def ship(
     rows: Rows,
-    fitted: FittedModel,
-    graph: bytes,
-    proof: Proof,
+    judged: Proved,
+    shipping: Proved,
     settings: TrainSettings,
     places: Places,
     reporter: Reporter,
 ) -> Shipped:
-    """Evaluate the graph on the holdout, measure it, and write the bundle."""
-    draft = _draft(rows, fitted, proof, settings, places)
+    """Evaluate a graph on the holdout, measure the one that ships, and write the bundle.
+
+    Parameters
+    ----------
+    judged
+        Has not seen the holdout: the scores are its, and so are the sketches of its predictions.
+    shipping
+        What the bundle holds: the same, or the same Recipes fitted on every row.
+    """
+    fitted, graph = shipping.fitted, shipping.graph
+    draft = _draft(rows, fitted, shipping.proof, settings, places)
     model = Model(Bundle(path=places.bundle, manifest=draft, model=graph, vectors=b""))
+    honest = model
+    if judged is not shipping:
+        honest = Model(Bundle(path=places.bundle, manifest=draft, model=judged.graph, vectors=b""))
     reporter.say("evaluate", f"scoring {rows.holdout.rows:,} rows through the graph")
     card = scorecard(
-        model,
+        honest,
         rows.contract,
         rows.holdout.columns,
         rows.holdout.y,
@@ -89,7 +101,7 @@ def ship(
         graph,
         _vectors(model, rows),
         extra={
-            REFERENCE_FILE: _reference(model, rows),
+            REFERENCE_FILE: _reference(honest, rows),
             REPORT_FILE: render_report(whole, msgspec.to_builtins(fitted.leaderboard)),
             CARD_FILE: render_card(whole),
         },

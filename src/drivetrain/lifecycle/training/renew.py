@@ -1,0 +1,260 @@
+"""Between the search and the bundle: the chosen Recipes, fitted again on every row.
+
+The score stays that of the models which did not see the holdout; what ships has seen it as well.
+On few rows that is worth more than any other choice (docs/decisions/0019-fitted-on-every-row.md).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drivetrain.core.arrays import Columns
+from drivetrain.core.errors import SettingError
+from drivetrain.core.findings import Decision
+from drivetrain.core.folds import Fold, Folds
+from drivetrain.core.progress import Reporter
+from drivetrain.features.encoder import Target
+from drivetrain.lifecycle.training.model import Chosen, FittedModel, members_of
+from drivetrain.lifecycle.training.rows import Rows
+from drivetrain.lifecycle.training.settings import TrainSettings
+from drivetrain.search.budget import Budget, Window
+from drivetrain.search.encodings import Encodings, TrainingRows
+from drivetrain.search.fit import BROUGHT_FILE, families_of
+from drivetrain.search.journal import Journal
+from drivetrain.search.portfolio import Draft
+from drivetrain.search.run import Staff, search
+from drivetrain.search.study import Problem, Study
+from drivetrain.search.trial import Trial
+
+MOST_ROWS = 20_000  # of training; on more, the holdout's few per cent bring little
+SHARE = 0.3  # of the search's time, kept for this
+SEED = 1_000_000  # added to a Recipe's seed: the trial on every row has a key of its own
+SLOWER = 1.3  # than the first time: more rows, and other work beside it
+SPARED = 0.3  # of the blend's weight that may be dropped where the time is short
+_WHOLE = "whole"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some of the members, all fitted on the same folds."""
+
+    name: str
+    folds: Folds  # models are fitted on these
+    members: tuple[Chosen, ...]
+
+
+def kept_s(rows: Rows, settings: TrainSettings, budget: Budget) -> float:
+    """Seconds that the search leaves for :func:`renew`; 0 where it is not worth while."""
+    if not settings.refit or rows.training.rows > MOST_ROWS:
+        return 0.0
+    window = budget.window()
+    return SHARE * max(0.0, window.ends_s - budget.elapsed_s)
+
+
+def renew(
+    rows: Rows,
+    fitted: FittedModel,
+    proof: Columns,
+    settings: TrainSettings,
+    *,
+    journal: Journal,
+    window: Window,
+    budget: Budget,
+    staff: Staff,
+    reporter: Reporter,
+) -> tuple[FittedModel, FittedModel | None]:
+    """Fit the chosen Recipes again on the rows of training and holdout together.
+
+    Parameters
+    ----------
+    window
+        When it must end.
+
+    Returns
+    -------
+    tuple
+        The model to judge: the one given, or without members that there is no time to fit again;
+        and the same on every row, or None where it is not worth while or the time was too short.
+    """
+    if not kept_s(rows, settings, budget):
+        return fitted, None
+    left_s = window.ends_s - budget.elapsed_s
+    keys = journal.choose("every row", lambda: _affordable(fitted, left_s, staff.workers))
+    if not keys:
+        return fitted, None
+    judged = _only(fitted, keys)
+    reporter.say("search", f"fitting {len(keys)} chosen Recipes on every row")
+    renewed = _fit_again(
+        rows, judged, proof, settings,
+        journal=journal, window=window, budget=budget, staff=staff, reporter=reporter,
+    )  # fmt: skip
+    if not journal.choose("every row, done", lambda: renewed is not None):
+        return judged, None
+    return judged, renewed
+
+
+def _affordable(fitted: FittedModel, seconds: float, workers: int) -> list[str]:
+    """Return the keys of the members that there is time to fit again.
+
+    The dearest in time for its weight goes first. None is left if too much would have to go, or if
+    one was not fitted on all folds the first time.
+    """
+    members = list(fitted.members)
+    if any(not member.trial.is_complete or member.trial.recipe.sample for member in members):
+        return []
+    while _needed_s(members, workers) > seconds:
+        members.remove(max(members, key=lambda one: one.trial.seconds / one.weight))
+        if sum(member.weight for member in members) < 1.0 - SPARED:
+            return []
+    return [member.trial.key for member in members]
+
+
+def _only(fitted: FittedModel, keys: Sequence[str]) -> FittedModel:
+    """Return the model with these of its members."""
+    members = [member for member in fitted.members if member.trial.key in keys]
+    if len(members) == len(fitted.members):
+        return fitted
+    total = sum(member.weight for member in members)
+    kept = tuple(replace(member, weight=member.weight / total) for member in members)
+    return replace(fitted, program=members_of(fitted.program, kept), members=kept)
+
+
+def _fit_again(
+    rows: Rows,
+    fitted: FittedModel,
+    proof: Columns,
+    settings: TrainSettings,
+    *,
+    journal: Journal,
+    window: Window,
+    budget: Budget,
+    staff: Staff,
+    reporter: Reporter,
+) -> FittedModel | None:
+    """Fit the members' Recipes again, on the rows of training and holdout together.
+
+    A family that watches validation rows is fitted on as many folds as before; one that does not
+    is fitted once, on all rows. After a split by time, only the fold that knows the most of the
+    past is fitted.
+
+    Returns
+    -------
+    FittedModel or None
+        The same blend of the new models; None if the time was too short for one of them.
+    """
+    renewed: dict[str, Chosen] = {}
+    for part in _parts(rows, fitted, journal.path.parent):
+        study = _study(journal.path.parent, part, rows, fitted)
+        encodings = _encodings(study, rows, proof, settings.seed)
+        # The dearest last: each may take half of what is left, the last one all of it.
+        order = sorted(part.members, key=lambda member: member.trial.seconds)
+        drafts = [_draft(member, part, journal.path.parent) for member in order]
+        try:
+            trials = search(
+                study, encodings, drafts,
+                journal=journal, budget=budget, window=window, staff=staff, reporter=reporter,
+            )  # fmt: skip
+        except SettingError:  # the time limit: there was not enough left for one model
+            return None
+        done = {trial.key: trial for trial in trials if trial.is_complete}
+        for member, draft in zip(order, drafts, strict=True):
+            trial = done.get(encodings.recipe(draft).key)
+            if trial is None:
+                return None
+            renewed[member.trial.key] = _chosen(member, trial, study, encodings)
+    members = tuple(renewed[member.trial.key] for member in fitted.members)
+    return replace(
+        fitted,
+        program=members_of(fitted.program, members),
+        members=members,
+        decisions=(*fitted.decisions, _decision(rows)),
+    )
+
+
+def _needed_s(members: list[Chosen], workers: int) -> float:
+    return SLOWER * sum(member.trial.seconds for member in members) / max(workers, 1)
+
+
+def _parts(rows: Rows, fitted: FittedModel, run: Path) -> list[_Part]:
+    """Divide the members into those that are fitted once, on all rows, and those on folds."""
+    families = families_of(run)
+    watching: list[Chosen] = []
+    whole: list[Chosen] = []
+    for member in fitted.members:
+        once = getattr(families.load(member.trial.recipe.family), "on_all_rows", None)
+        (watching if once is None else whole).append(member)
+    folds = rows.every_fold
+    parts = folds.for_models()
+    everything = Fold(fit=np.arange(folds.rows), judge=parts[-1].judge)  # judged: for the record
+    if folds.kind == "time":
+        parts = parts[-1:]
+    found = [
+        _Part(_WHOLE, replace(folds, parts=(everything,)), tuple(whole)),
+        _Part("folds", replace(folds, parts=parts), tuple(watching)),
+    ]
+    return [part for part in found if part.members]
+
+
+def _study(run: Path, part: _Part, rows: Rows, fitted: FittedModel) -> Study:
+    folder = run / "every-row" / part.name
+    folder.mkdir(parents=True, exist_ok=True)
+    if (run / BROUGHT_FILE).exists():
+        shutil.copyfile(run / BROUGHT_FILE, folder / BROUGHT_FILE)
+    problem = Problem(
+        task=rows.target.task,
+        classes=len(rows.target.classes),
+        metric=fitted.metric.name,
+        folds=len(part.folds.parts),
+    )
+    return Study.create(folder, problem, rows.every.y, rows.every.weight, part.folds)
+
+
+def _encodings(study: Study, rows: Rows, proof: Columns, seed: int) -> Encodings:
+    target = rows.target
+    training = TrainingRows(
+        contract=rows.contract,
+        columns=rows.every.columns,
+        target=Target(rows.every.y, target.task, len(target.classes)),
+        weight=rows.every.weight,
+        folds=rows.every_fold,
+    )
+    return Encodings(study=study, rows=training, proof=proof, seed=seed)
+
+
+def _draft(member: Chosen, part: _Part, run: Path) -> Draft:
+    recipe = member.trial.recipe
+    parameters: Mapping[str, Any] = recipe.parameters
+    if part.name == _WHOLE:
+        parameters = families_of(run).load(recipe.family).on_all_rows(parameters)  # type: ignore[attr-defined]
+    return Draft(
+        family=recipe.family,
+        encoding=recipe.encoding,
+        parameters=parameters,
+        seed=recipe.seed + SEED,
+        encoders=recipe.encoders,
+    )
+
+
+def _chosen(member: Chosen, trial: Trial, study: Study, encodings: Encodings) -> Chosen:
+    return Chosen(
+        trial=trial,
+        encoders=tuple(encoder.blocks for encoder in encodings.features(trial.recipe).encoders),
+        proof_matrix=np.asarray(study.proof_matrix(trial.recipe.matrix)),
+        weight=member.weight,
+    )
+
+
+def _decision(rows: Rows) -> Decision:
+    return Decision(
+        subject="rows of the models that ship",
+        choice=f"all {rows.every.rows:,}",
+        reason=f"The score is that of the same Recipes fitted without the {rows.holdout.rows:,} "
+        "rows of the holdout, which no choice has seen. The models that ship have learned from "
+        "these rows too, so they should do a little better than it says.",
+    )
