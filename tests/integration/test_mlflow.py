@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -17,12 +18,14 @@ import pandas as pd
 import pytest
 
 from drivetrain.cli.main import main
-from drivetrain.core.errors import MissingLibraryError, ResourceError, SettingError
+from drivetrain.core.errors import DataError, MissingLibraryError, ResourceError, SettingError
+from drivetrain.lifecycle import tracking
 from drivetrain.lifecycle.history import history
 from drivetrain.lifecycle.mirror import mirror
 from drivetrain.lifecycle.promote import promote
 from drivetrain.lifecycle.register import register
 from drivetrain.lifecycle.rollback import rollback
+from drivetrain.lifecycle.train import TrainResult, train
 from drivetrain.registry.ledger import Ledger
 from drivetrain.runtime.model import Model
 from drivetrain.testing.mlflow_server import find_mlflow, running_mlflow, wait_for
@@ -230,3 +233,70 @@ def test_what_mlflow_reads_is_no_part_of_the_seal(bundles: list[Path], tmp_path:
 
     assert Model.load(copy).manifest == Model.load(bundles[0]).manifest
     assert msgspec.json.decode((bundles[0] / "MLmodel").read_bytes())["signature"]
+
+
+def small_table() -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    x = random.normal(size=600)
+    return pd.DataFrame({"x": x, "y": np.where(x + random.normal(size=600) > 0, "yes", "no")})
+
+
+def trained(out: Path, **settings: object) -> TrainResult:
+    return train(small_table(), "y", out=out, time_limit=20, trials=1, workers=0, **settings)
+
+
+def test_a_training_is_a_run_and_registering_its_bundle_takes_the_run(
+    client, tmp_path: Path, ledger: str
+) -> None:
+    result = trained(tmp_path / "bundle", name="tracked")
+
+    run = client.get_run(result.mlflow_run)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "tracked"
+    assert run.data.metrics["score"] == pytest.approx(result.score)
+    assert run.data.metrics[result.metric] == pytest.approx(result.score)
+    assert run.data.params["time_limit"] == "20.0"
+    assert run.data.params["found.rows"] == "600"
+    assert "model/model.onnx" in {
+        file.path for file in client.list_artifacts(run.info.run_id, "model")
+    }
+    register(tmp_path / "bundle", "tracked", ledger=ledger)
+    (version,) = client.search_model_versions("name='tracked'")
+    assert version.run_id == run.info.run_id
+
+
+def test_a_training_that_is_refused_is_a_failed_run(client, tmp_path: Path) -> None:
+    with pytest.raises(DataError):
+        train(small_table(), "absent", out=tmp_path / "bundle", name="refused")
+
+    experiment = client.get_experiment_by_name("drivetrain").experiment_id
+    (run,) = client.search_runs([experiment], "attributes.run_name = 'refused'")
+    assert run.info.status == "FAILED"
+    assert "absent" in run.data.tags["drivetrain.error"]
+
+
+def test_a_server_that_does_not_answer_loses_no_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+    with pytest.warns(UserWarning, match="not tracked") as warned:
+        result = trained(tmp_path / "bundle")
+
+    assert len(warned) == 1
+    assert result.mlflow_run is None
+    assert Model.load(tmp_path / "bundle").classes.tolist() == ["no", "yes"]
+
+
+def test_a_server_that_hangs_is_waited_for_and_then_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "PATIENCE_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        with pytest.warns(UserWarning, match=r"no answer within 0\.2 s"):
+            result = trained(tmp_path / "bundle")
+
+    assert result.mlflow_run is None
