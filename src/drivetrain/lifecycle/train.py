@@ -15,9 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from drivetrain.core.contract import Task
 from drivetrain.core.progress import Listener, Reporter, silent
 from drivetrain.core.settings import build
+from drivetrain.lifecycle.tracking import tracking
 from drivetrain.lifecycle.training.model import FittedModel, find_task_metric, fit_model, header_of
 from drivetrain.lifecycle.training.places import Places, choose_places, clearing
 from drivetrain.lifecycle.training.prove import choose_proof_rows, prove_model
@@ -84,7 +87,8 @@ def train(
     progress
         Hears what is being done.
 
-    All other parameters are those of :class:`TrainSettings`.
+    All other parameters are those of :class:`TrainSettings`. Where ``MLFLOW_TRACKING_URI`` is set,
+    the run is sent to that server.
 
     Raises
     ------
@@ -130,9 +134,12 @@ def run(data: Any, settings: TrainSettings, reporter: Reporter) -> TrainResult:
     budget = Budget.start(settings.time_limit)
     places = choose_places(settings.out, overwrite=settings.overwrite)
     workers = _cores() if settings.workers is None else settings.workers
-    # The crew imports the learning libraries while this process reads the table.
-    with closing(hire(threads=1, first=FIRST, workers=workers)) as crew:
-        return _run(data, settings, places, budget, Staff(crew, max(workers, 1)), reporter)
+    with tracking(settings) as tracker:
+        # The crew imports the learning libraries while this process reads the table.
+        with closing(hire(threads=1, first=FIRST, workers=workers)) as crew:
+            staff = Staff(crew, max(workers, 1))
+            result = _run(data, settings, places, budget, staff, reporter)
+        return msgspec.structs.replace(result, mlflow_run=tracker.finished(result))
 
 
 def _run(

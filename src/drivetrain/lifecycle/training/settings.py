@@ -135,3 +135,4 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     leaderboard: tuple[TrialRow, ...] = ()
     findings: tuple[Finding, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    mlflow_run: str | None = None  # its id on the server of MLFLOW_TRACKING_URI
