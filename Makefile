@@ -44,6 +44,7 @@ check: $(STAMP)
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 	$(RUN)/python scripts/write_cli_docs.py --check
+	$(RUN)/python scripts/write_error_docs.py --check
 
 format: $(STAMP)
 	$(RUN)/ruff format .
@@ -51,6 +52,7 @@ format: $(STAMP)
 
 docs: $(STAMP)
 	$(RUN)/python scripts/write_cli_docs.py
+	$(RUN)/python scripts/write_error_docs.py
 
 # Pin what is installed here and passes the tests.
 constraints: $(STAMP)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 import subprocess
 import sys
@@ -22,6 +23,29 @@ def test_the_commands_docs_say_what_help_says():
     script = [sys.executable, str(ROOT / "scripts" / "write_cli_docs.py"), "--check"]
     ran = subprocess.run(script, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
+
+
+def error_docs():
+    script = ROOT / "scripts" / "write_error_docs.py"
+    spec = importlib.util.spec_from_file_location("write_error_docs", script)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_code_of_an_error_stands_in_one_file_and_in_the_docs():
+    script = error_docs()
+    found = script.register()
+    assert len(found) > 150
+    assert script.PLACE.read_text("utf-8") == script.page(found), "make docs"
+
+
+def test_a_code_that_two_files_have_is_refused(tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / f"{name}.py").write_text('raise DataError(expected="a", code="DT2X1")')
+    with pytest.raises(ValueError, match="DT2X1"):
+        error_docs().register(tmp_path)
 
 
 def test_every_dependency_is_pinned():

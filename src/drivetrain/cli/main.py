@@ -99,7 +99,7 @@ def _expect_known(name: str, commands: Commands) -> None:
             expected=f"one of {', '.join(names)}",
             got=f"'{name}'",
             remedy=f"Did you mean {near[0]}?" if near else "See drivetrain --help.",
-            code="DT252",
+            code="DT2A6",
         )
 
 

@@ -37,7 +37,7 @@ class _Parser(argparse.ArgumentParser):
             expected="options as its help lists them",
             got=message,
             remedy=f"See {self.prog} --help.",
-            code="DT215",
+            code="DT2A1",
         )
 
 
@@ -93,7 +93,7 @@ def _pair(text: str, field: Field) -> tuple[str, str]:
             expected="NAME=VALUE",
             got=f"'{text}'",
             remedy=f"Write {field.option} NAME=VALUE, once for each name.",
-            code="DT216",
+            code="DT2A2",
         )
     return key, value
 
@@ -105,7 +105,7 @@ def _unknown(word: str, options: list[str], name: str) -> SettingError:
             expected="no further argument",
             got=f"'{word}'",
             remedy=f"Take it out, or see drivetrain {name} --help.",
-            code="DT217",
+            code="DT2A3",
         )
     option = word.partition("=")[0]
     near = difflib.get_close_matches(option, options, n=1)
@@ -114,7 +114,7 @@ def _unknown(word: str, options: list[str], name: str) -> SettingError:
         expected="an option it knows",
         got=f"'{option}'",
         remedy=f"Did you mean {near[0]}?" if near else f"See drivetrain {name} --help.",
-        code="DT218",
+        code="DT2A4",
     )
 
 
@@ -134,7 +134,7 @@ def settle(name: str, command: Command[Any, Any], common: Common, given: dict[st
             expected="a file",
             got=f"'{path}', which is none",
             remedy="Correct the path.",
-            code="DT219",
+            code="DT2A5",
         )
     written = read_toml(path, name)
     verify(command.settings, written, source=f"{path} [{name}]")
@@ -147,6 +147,6 @@ def settle(name: str, command: Command[Any, Any], common: Common, given: dict[st
                 expected=position.upper(),
                 got="nothing",
                 remedy=f"For example: {command.example}",
-                code="DT212",
+                code="DT2A0",
             )
     return build(command.settings, values, source=f"drivetrain {name}")

@@ -73,7 +73,8 @@ class DrivetrainError(Exception):
     remedy
         One thing to do about it, a sentence in the imperative. ``{value}`` stands for the value.
     code
-        The stable number of this error, such as ``DT104``.
+        The stable number of this error, such as ``DT104``; it stands in one file only, from which
+        ``make docs`` writes docs/errors.md.
 
     Examples
     --------

@@ -59,7 +59,7 @@ def _decoded(data: bytes, source: str) -> str:
 
 
 def _not_text(source: str, got: str, remedy: str) -> DataError:
-    return DataError(where=source, expected="UTF-8 text", got=got, remedy=remedy, code="DT227")
+    return DataError(where=source, expected="UTF-8 text", got=got, remedy=remedy, code="DT2CB")
 
 
 def records(text: str, delimiter: str) -> csv._reader:  # type: ignore[name-defined]

@@ -41,7 +41,7 @@ def from_memory(source: Any) -> pl.DataFrame:
         expected="a path, or a Polars, pandas or pyarrow table",
         got=f"a {type(source).__name__}",
         remedy="Give one of these.",
-        code="DT221",
+        code="DT2C2",
     )
 
 
@@ -61,7 +61,7 @@ def from_columnar(data: bytes, suffix: str, source: str) -> pl.DataFrame:
             expected=f"a readable {suffix[1:]} file",
             got=str(error).splitlines()[0],
             remedy="Write or fetch the file again.",
-            code="DT223",
+            code="DT2C6",
         ) from error
 
 
@@ -160,7 +160,7 @@ def _nested(name: str, source: str) -> DataError:
         expected="plain values or lists of numbers",
         got="nested values",
         remedy="Spread them over columns of their own.",
-        code="DT220",
+        code="DT2C1",
     )
 
 

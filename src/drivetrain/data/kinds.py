@@ -92,7 +92,7 @@ def propose_kind(sample: pl.Series, missing: frozenset[str], *, typed: bool = Fa
             expected="numbers, texts, booleans, times or lists of numbers",
             got=f"cells of type {dtype}",
             remedy=f"Drop the column (--drop {sample.name}) or convert it.",
-            code="DT261",
+            code="DT2CD",
         )
     proposal = _textual(sample, missing)
     whole = proposal.kind == "number" and proposal.evidence.endswith("all whole")

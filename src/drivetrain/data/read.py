@@ -77,7 +77,7 @@ def require_polars() -> None:
             expected="Polars to be installed",
             got="no such library",
             remedy="Install it: pip install 'drivetrain[train]'",
-            code="DT310",
+            code="DT3C0",
         )
 
 
@@ -89,7 +89,7 @@ def _read_file(path: Path) -> pl.DataFrame:
             expected=f"a file that ends in {', '.join(SUFFIXES)}",
             got=f"'{path.suffix or path.name}'",
             remedy="Convert the table to one of these formats.",
-            code="DT221",
+            code="DT2C3",
         )
     data = _bytes(path)
     if suffix in (".parquet", ".arrow", ".feather", ".ipc"):
@@ -116,7 +116,7 @@ def _bytes(path: Path) -> bytes:
             expected="a file that can be read",
             got=error.strerror or "no access",
             remedy="Give the path of an existing file.",
-            code="DT222",
+            code="DT2C4",
         ) from error
     if not data:
         raise empty(path.name, "an empty file")
@@ -132,7 +132,7 @@ def _unpacked(data: bytes, path: Path) -> bytes:
             expected="a whole gzip file",
             got=str(error),
             remedy="Fetch or pack the file again, or take the ending .gz off its name.",
-            code="DT223",
+            code="DT2C7",
         ) from error
     if not unpacked:
         raise empty(path.name, "an empty file")
@@ -146,7 +146,7 @@ def empty(source: str, got: str) -> DataError:
         expected="a table with at least one row",
         got=got,
         remedy="Give a file with a header and rows.",
-        code="DT224",
+        code="DT2C8",
     )
 
 
@@ -159,7 +159,7 @@ def refuse_duplicate_names(names: list[str], source: str) -> None:
             expected="every column to have a name of its own",
             got=f"more than one column called '{twice[0]}'",
             remedy="Rename or remove the duplicates.",
-            code="DT225",
+            code="DT2C9",
         )
 
 
@@ -172,7 +172,7 @@ def _settled(frame: pl.DataFrame, source: str) -> pl.DataFrame:
             expected="at least one column",
             got="none",
             remedy="Give a table with named columns.",
-            code="DT226",
+            code="DT2CA",
         )
     if frame.height == 0:
         raise empty(source, f"{frame.width} columns and no rows")

@@ -162,7 +162,7 @@ def _too_few(what: str, count: int) -> DataError:
         expected=f"at least 2 {what}",
         got=str(count),
         remedy="Give more data, or split in another way.",
-        code="DT260",
+        code="DT2CC",
     )
 
 

@@ -145,7 +145,7 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes], int]]:
             expected="a file that can be read",
             got=error.strerror or "no access",
             remedy="Give the path of an existing file.",
-            code="DT222",
+            code="DT2C5",
         ) from error
 
 

@@ -65,11 +65,11 @@ def infer_target(
     refuse_unknown_columns(table, (name,), "target")
     counts = _counted(table.frame[name], missing_values)
     if not counts:
-        raise _unfit(name, "at least one value", "none: it is missing in every row", "DT262")
+        raise _unfit(name, "at least one value", "none: it is missing in every row", "DT2CE")
     if len(counts) == 1:
         (only,) = counts
         got = f"the one value '{only}' in every row"
-        raise _unfit(name, "two or more different values", got, "DT263")
+        raise _unfit(name, "two or more different values", got, "DT2CF")
     inferred, reason = _task_of(counts)
     chosen = task or inferred
     if task is not None and task != inferred:
@@ -81,12 +81,12 @@ def infer_target(
         )
         return target, Decision(subject="task", choice="regression", reason=reason)
     if chosen == "binary" and len(counts) > 2:
-        raise _unfit(name, "two classes for task binary", f"{len(counts)} classes", "DT264")
+        raise _unfit(name, "two classes for task binary", f"{len(counts)} classes", "DT2CG")
     if chosen == "multiclass" and len(counts) == 2:
         chosen, reason = "binary", f"two classes are a binary task; {reason}"
     if len(counts) > MOST_CLASSES:
         got = f"{len(counts)} different labels in {counts.total()} rows"
-        raise _unfit(name, f"at most {MOST_CLASSES} classes", got, "DT264")
+        raise _unfit(name, f"at most {MOST_CLASSES} classes", got, "DT2CG")
     are_integers = all(_is_integer(text) for text in counts)
     classes = sorted(counts, key=int) if are_integers else sorted(counts)
     target = Target(
@@ -137,7 +137,7 @@ def refuse_unknown_columns(table: Table, names: tuple[str, ...], role: str) -> N
                 expected=f"one of its columns: {listed}",
                 got=f"'{name}'",
                 remedy=f"Did you mean '{meant}'?" if meant else "Name one of these columns.",
-                code="DT265",
+                code="DT2CH",
             )
 
 

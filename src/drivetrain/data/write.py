@@ -56,7 +56,7 @@ def check_written(path: Path) -> None:
             expected=f"a name that ends in {', '.join(WRITTEN_SUFFIXES)}",
             got=f"'{path.name}'",
             remedy="Choose one of these endings.",
-            code="DT216",
+            code="DT2C0",
         )
     if not path.parent.is_dir() or path.is_dir():
         raise SettingError(
@@ -64,7 +64,7 @@ def check_written(path: Path) -> None:
             expected="a file in an existing folder",
             got=f"'{path}'",
             remedy="Make the folder, or give another name.",
-            code="DT216",
+            code="DT2C0",
         )
     if path.suffix.lower() == ".parquet":
         require_polars()

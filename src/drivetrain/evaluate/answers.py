@@ -66,7 +66,7 @@ def class_numbers(labels: Array, target: Target) -> FloatVector:
             expected=f"one of the classes {', '.join(target.classes)}",
             got=f"'{unknown[0]}'",
             remedy="Report this as a bug.",
-            code="DT710",
+            code="DT7E0",
         )
     numbers = np.array([number_of[label] for label in distinct.tolist()], dtype=np.float64)
     return numbers[inverse.reshape(-1)]

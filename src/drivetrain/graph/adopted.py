@@ -119,6 +119,6 @@ def _target(contract: Contract) -> Target:
             expected="a contract with a target",
             got="none",
             remedy="Report this as a fault of drivetrain.",
-            code="DT713",
+            code="DT7G0",
         )
     return contract.target

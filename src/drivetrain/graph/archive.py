@@ -89,7 +89,7 @@ def _unreadable(path: Path, reason: str) -> DataError:
         expected=f"an archive of blocks, format {FORMAT}",
         got=reason,
         remedy="Fit the trial again.",
-        code="DT221",
+        code="DT2G0",
     )
 
 

@@ -181,7 +181,7 @@ def graph_input(column: Column) -> onnx.ValueInfoProto:
             expected=f"a name other than '', '{PREDICTION}' and '{PROBABILITIES}'",
             got=f"'{column.name}'",
             remedy="Rename the column.",
-            code="DT223",
+            code="DT2G1",
         )
     if column.kind in ("number", "boolean"):
         return tensor(column.name, TensorProto.DOUBLE)

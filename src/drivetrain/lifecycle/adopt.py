@@ -162,7 +162,7 @@ def _read(path: Path) -> bytes:
             expected="an ONNX file that can be read",
             got=(error.strerror or str(error)).lower(),
             remedy="Correct the path.",
-            code="DT276",
+            code="DT2DC",
         ) from error
 
 

@@ -32,7 +32,7 @@ def check_webhook(url: str) -> str:
             expected="an http:// or https:// address",
             got=f"'{parts.scheme}:…'",
             remedy="Correct --webhook.",
-            code="DT267",
+            code="DT2D6",
         )
     return url
 

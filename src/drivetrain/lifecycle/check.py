@@ -141,5 +141,5 @@ def _refusal(report: CheckReport) -> GateError:
         expected="no finding that is an error",
         got=f"{len(report.errors)}, the first: {first.what.rstrip('.')}",
         remedy=first.remedy,
-        code="DT120",
+        code="DT1D0",
     )

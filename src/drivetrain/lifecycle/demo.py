@@ -155,7 +155,7 @@ def _write_parts(source: Path, folder: Path) -> tuple[Path, Path]:
             expected=f"the Adult income table, with columns 'split' and '{TARGET}'",
             got=f"columns {', '.join(frame.columns[:12])}",
             remedy="For a table of your own: drivetrain train DATA --target COLUMN.",
-            code="DT296",
+            code="DT2DG",
         )
     folder.mkdir(parents=True, exist_ok=True)
     past, new = folder / "past.csv", folder / "new.csv"
@@ -207,7 +207,7 @@ def serving(bundle: str | Path) -> Iterator[str]:
                     expected="a server that gets ready",
                     got=said[-1] if said else f"exit status {process.wait()}",
                     remedy=f"Run drivetrain serve {bundle} to see why.",
-                    code="DT323",
+                    code="DT3D0",
                 )
             yield said[-1].split()[-1]
         finally:
@@ -235,5 +235,5 @@ def _expect_same(served: list[float], in_process: Any) -> None:
             expected=f"{in_process.tolist()}, as in this process",
             got=str(served),
             remedy="Report it: one graph has to give one answer.",
-            code="DT130",
+            code="DT1D1",
         )

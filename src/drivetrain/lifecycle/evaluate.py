@@ -102,7 +102,7 @@ def evaluate(
             expected=f"the target, column '{target.name}'",
             got=f"columns {', '.join(table.frame.columns[:12])}",
             remedy="Give labelled rows; 'predict' needs no labels.",
-            code="DT291",
+            code="DT2DE",
         )
     try:
         y = admit_target(target, table.frame[target.name])

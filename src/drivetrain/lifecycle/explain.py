@@ -178,7 +178,7 @@ def _row_of(table: Table, number: int | None) -> dict[str, Any] | None:
             expected=f"a row from 1 to {table.rows}",
             got=str(number),
             remedy=f"{table.source} has {table.rows} rows.",
-            code="DT271",
+            code="DT2D8",
         )
     return dict(table.frame.row(number - 1, named=True))
 

@@ -48,7 +48,7 @@ def history(name: str, *, ledger: str | None = None) -> History:
             expected="a registered model",
             got=Value(name),
             remedy=f"Register a bundle first: drivetrain register BUNDLE --name {name}",
-            code="DT253",
+            code="DT2D4",
         )
     return History(
         name=name,

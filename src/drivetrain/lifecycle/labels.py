@@ -138,7 +138,7 @@ def _label_column(table: Table, target: Target, id_column: str, label_column: st
             expected=f"column '{absent}'",
             got=f"columns {', '.join(names[:12])}",
             remedy=f"Name it with {option}.",
-            code="DT293",
+            code="DT2DF",
         )
     return found
 

@@ -58,7 +58,7 @@ def mirror(name: str, *, check: bool = False, ledger: str | None = None) -> Mirr
             expected="a registered model",
             got=Value(name),
             remedy=f"Register a bundle first: drivetrain register BUNDLE --name {name}",
-            code="DT253",
+            code="DT2D5",
         )
     return within(PATIENCE_S, lambda: mirror_to(book, name, connect(), only_look=check))
 

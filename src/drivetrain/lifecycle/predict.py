@@ -155,5 +155,5 @@ def _check_place(target: Path, data: Any) -> None:
             expected="another file than the one that is read",
             got=f"'{target}'",
             remedy="Give another name.",
-            code="DT217",
+            code="DT2D1",
         )

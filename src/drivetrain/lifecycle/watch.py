@@ -195,7 +195,7 @@ def target_of(manifest: Manifest) -> Target:
             expected="a target",
             got="none",
             remedy="Watch a bundle that was trained on a target.",
-            code="DT249",
+            code="DT2D3",
         )
     return manifest.contract.target
 

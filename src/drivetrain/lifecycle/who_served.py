@@ -59,7 +59,7 @@ def who_served(
             expected="either --at or --id",
             got="both" if at is not None else "neither",
             remedy="Give one of them.",
-            code="DT216",
+            code="DT2D0",
         )
     at_us = _time_of(id) if id is not None else _time(at)
     version = Ledger(ledger).served_at(name, at_us, alias=alias)
@@ -83,7 +83,7 @@ def _time(at: str | datetime | None) -> int:
             expected="a time such as 2026-11-22T14:00:00",
             got=Value(at),
             remedy="Write it in ISO 8601.",
-            code="DT217",
+            code="DT2D2",
         ) from error
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return round(moment.timestamp() * 1e6)

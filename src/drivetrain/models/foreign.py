@@ -68,7 +68,7 @@ def _convert(estimator: Any, features: int, *, is_classifier: bool) -> bytes:
             expected="library 'skl2onnx' to be installed",
             got="no such library",
             remedy="Install it: pip install skl2onnx",
-            code="DT311",
+            code="DT3M0",
         ) from error
     options = {id(estimator): {"zipmap": False}} if is_classifier else None
     try:

@@ -64,7 +64,7 @@ class PredictionLog:
                 expected="a folder of Parquet segments",
                 got="no such folder",
                 remedy="Give the folder that the server logs to.",
-                code="DT292",
+                code="DT2J1",
             )
 
     def segments(self) -> list[Path]:
@@ -202,6 +202,6 @@ def require_polars() -> Any:
             expected="library 'polars' to be installed",
             got="no such library",
             remedy="Install it: pip install 'drivetrain[serve]'",
-            code="DT311",
+            code="DT3J0",
         ) from error
     return polars

@@ -107,7 +107,7 @@ def make_reference(
     """
     if contract.target is None:
         raise InternalError(
-            where="reference", expected="a target", got="none", remedy="Report it.", code="DT702"
+            where="reference", expected="a target", got="none", remedy="Report it.", code="DT7J0"
         )
     for bins, levels, quantiles in _DETAILS:
         made = _make(contract, contract.target, columns, outputs, y, (bins, levels, quantiles))

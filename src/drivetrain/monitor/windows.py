@@ -70,7 +70,7 @@ def parse_cut(text: str) -> Cut:
             expected="a duration such as 1d, 12h or 30m, or a number of rows such as '5000 rows'",
             got=Value(text),
             remedy="Correct --window.",
-            code="DT266",
+            code="DT2J0",
         )
     number = int(match[1])
     return Cut(rows=number) if match[2] == "rows" else Cut(duration_us=number * _UNITS_US[match[2]])

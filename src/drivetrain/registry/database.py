@@ -93,7 +93,7 @@ def connect(url: str) -> Engine:
             expected="a database that answers",
             got=str(error.orig).strip().splitlines()[0],
             remedy="Check the address, the password and that the server runs.",
-            code="DT321",
+            code="DT3H0",
         ) from error
     return engine
 
@@ -118,7 +118,7 @@ def _sqlite(file: str) -> Engine:
                 expected="a folder that can be written",
                 got=str(error),
                 remedy="Choose another place with --ledger.",
-                code="DT322",
+                code="DT3H1",
             ) from error
     engine = create_engine(
         f"sqlite:///{file}",
@@ -152,5 +152,5 @@ def _bad_url(url: str) -> SettingError:
         expected="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE",
         got=f"'{url.split('@')[-1]}'",
         remedy="Correct the URL, or leave --ledger out to use a file in this folder.",
-        code="DT215",
+        code="DT2H0",
     )

@@ -106,7 +106,7 @@ class Ledger:
                     expected=f"a bundle for {known[-1].body['task']}",
                     got=f"one for {body.task}",
                     remedy="Register it under another name.",
-                    code="DT231",
+                    code="DT2H1",
                 )
             return _version(self._append(connection, name, "version", "", body))
 

@@ -100,7 +100,7 @@ class Model:
                 expected="a model of classes",
                 got="a regression",
                 remedy="Call predict().",
-                code="DT215",
+                code="DT2N0",
             )
         return self._predict(source)["probabilities"]
 
@@ -134,7 +134,7 @@ def _open(bundle: Bundle, threads: int | None) -> Session:
             expected="a graph that onnxruntime can load",
             got=" ".join(str(error).split())[:300],
             remedy="Upgrade: pip install --upgrade onnxruntime",
-            code="DT247",
+            code="DT2N2",
         ) from error
     declared = {output.name for output in bundle.manifest.outputs}
     inputs, outputs = set(session.inputs), set(session.outputs)

@@ -139,5 +139,5 @@ def _refuse(bundle: Bundle, what: str, expected: str, got: str) -> BundleError:
         expected=expected,
         got=got,
         remedy="Train the bundle anew with this version.",
-        code="DT249",
+        code="DT2N3",
     )

@@ -103,5 +103,5 @@ def too_short(limit_s: float, what: str, needed_s: float) -> SettingError:
         expected=f"enough seconds for {what}",
         got=f"{limit_s:g}",
         remedy=f"Give --time-limit {math.ceil(needed_s)} or more.",
-        code="DT215",
+        code="DT2K0",
     )

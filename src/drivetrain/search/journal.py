@@ -207,7 +207,7 @@ def _locked(folder: Path) -> Iterator[None]:
                 expected="a run folder that no other process works in",
                 got="one that is locked",
                 remedy="Wait for the other run to end, or give another --out.",
-                code="DT321",
+                code="DT3K0",
             ) from error
         yield
 

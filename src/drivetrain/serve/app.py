@@ -197,7 +197,7 @@ class App:
             known = _OVERLOADED % len(body) + body
             if len(self._refusals) < _KNOWN_URLS:
                 self._refusals[url] = known
-        self.service.count_error("DT324")
+        self.service.count_error("DT3B2")
         return known
 
     def close(self) -> None:

@@ -108,7 +108,7 @@ def _check_rows(rows: int, max_rows: int) -> None:
             expected=f"at most {max_rows}",
             got="more",
             remedy="Send them in several requests.",
-            code="DT261",
+            code="DT2B3",
         )
 
 
@@ -157,6 +157,6 @@ def _pyarrow() -> Any:
             expected="library 'pyarrow' to be installed on the server",
             got="no such library",
             remedy="Install it: pip install 'drivetrain[serve]'",
-            code="DT312",
+            code="DT3B0",
         ) from error
     return pa

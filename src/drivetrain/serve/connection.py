@@ -127,7 +127,7 @@ class BoundedConnection(HttpToolsProtocol):
                 expected="valid HTTP/1.1",
                 got="something else",
                 remedy="Correct the client.",
-                code="DT272",
+                code="DT2BF",
             )
         )
 

@@ -176,5 +176,5 @@ def _absent(address: str, expected: str) -> SettingError:
         expected=expected,
         got="none",
         remedy="Write it with: drivetrain promote, or name another.",
-        code="DT217",
+        code="DT2B1",
     )

@@ -95,7 +95,7 @@ class GrpcServer:
                 expected="an address to listen on",
                 got="it cannot be had",
                 remedy="Choose another with --grpc-port.",
-                code="DT322",
+                code="DT3B1",
             ) from error
 
     def _handlers(self) -> Any:
@@ -201,7 +201,7 @@ def _output_names(names: list[str], served: Served) -> list[str] | tuple[str, ..
     for index, name in enumerate(names):
         if name not in served.output_names or name in names[:index]:
             expected = f"each of {', '.join(served.output_names)} at most once"
-            raise refused(expected, "another", where=f"outputs[{index}]", code="DT266")
+            raise refused(expected, "another", where=f"outputs[{index}]", code="DT2BA")
     return names or served.output_names
 
 

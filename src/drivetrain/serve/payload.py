@@ -47,7 +47,7 @@ def refused(
     *,
     where: str = "the body",
     remedy: str = "Correct the request.",
-    code: str = "DT262",
+    code: str = "DT2B5",
 ) -> RequestError:
     """Return the error for a body that has the wrong form."""
     return RequestError(where=where, expected=expected, got=got, remedy=remedy, code=code)

@@ -49,7 +49,7 @@ def place_of(environment: Mapping[str, str]) -> Place:
             expected="a port",
             got=f"'{port[:20]}'",
             remedy="Set it to a number from 0 to 65535.",
-            code="DT216",
+            code="DT2B0",
         )
     return Place(_bundle_in(folder), "0.0.0.0", int(port))
 

@@ -137,7 +137,7 @@ def _count_texts(name: str, raw: bytes) -> int:
 
 def _wrong(name: str, expected: str, got: str) -> RequestError:
     return refused(
-        expected, got, where=f"column '{name}'", remedy="Correct the tensor.", code="DT264"
+        expected, got, where=f"column '{name}'", remedy="Correct the tensor.", code="DT2B7"
     )
 
 

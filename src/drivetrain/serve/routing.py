@@ -140,7 +140,7 @@ def _wrong_method(routes: Mapping[str, object]) -> RequestError:
         expected=" or ".join(sorted(routes)),
         got="another",
         remedy="Send the request with that method.",
-        code="DT263",
+        code="DT2B6",
     )
 
 

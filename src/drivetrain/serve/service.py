@@ -159,7 +159,7 @@ class Service:
                 expected=f"at most {self.max_rows}",
                 got=f"{admitted.rows}",
                 remedy="Send them in several requests.",
-                code="DT261",
+                code="DT2B4",
             )
         if role == "answer":
             self._count(admitted)
@@ -207,5 +207,5 @@ def _unknown(served: Served, name: str, version: str | None) -> UnknownNameError
         expected=f"'{expected}'",
         got=Value(got),
         remedy=f"Ask for {thing} '{expected}'.",
-        code="DT252",
+        code="DT2B2",
     )

@@ -215,7 +215,7 @@ def _kind(item: object) -> str:
 
 
 def _wrong(name: str, expected: str, got: str, remedy: str = "Correct the tensor.") -> RequestError:
-    return refused(expected, got, where=f"column '{name}'", remedy=remedy, code="DT264")
+    return refused(expected, got, where=f"column '{name}'", remedy=remedy, code="DT2B8")
 
 
 def _wrong_item(tensor: Tensor, index: int, expected: str, item: object) -> RequestError:
@@ -225,5 +225,5 @@ def _wrong_item(tensor: Tensor, index: int, expected: str, item: object) -> Requ
         expected=expected,
         got=Value(item),
         remedy="Correct it, or the tensor's datatype.",
-        code="DT265",
+        code="DT2B9",
     )

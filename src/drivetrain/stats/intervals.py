@@ -172,7 +172,7 @@ def _check(level: float, resamples: int) -> None:
             expected="a number between 0 and 1",
             got=str(level),
             remedy="Use 0.95.",
-            code="DT264",
+            code="DT2F0",
         )
     if resamples < 2:
         raise SettingError(

@@ -57,5 +57,5 @@ def _refused(expected: str, label: str | None) -> SettingError:
         expected=expected,
         got=Value(label),
         remedy="Name a class of the bundle; 'drivetrain inspect' lists them.",
-        code="DT270",
+        code="DT2E0",
     )

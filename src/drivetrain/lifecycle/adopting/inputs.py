@@ -145,7 +145,7 @@ def check_widths(feeds: Sequence[Feed], signature: Signature, contract: Contract
                 expected=f"{expected} numbers in a row" if expected != 1 else "one column",
                 got=f"{got}: {_listed(feed.columns)}",
                 remedy="Choose its columns with --inputs, or leave some out with --drop.",
-                code="DT273",
+                code="DT2D9",
             )
 
 

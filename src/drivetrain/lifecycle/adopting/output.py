@@ -153,4 +153,4 @@ def settle_link(
 
 
 def _refused(where: str, expected: str, got: str, remedy: str) -> DataError:
-    return DataError(where=where, expected=expected, got=got, remedy=remedy, code="DT275")
+    return DataError(where=where, expected=expected, got=got, remedy=remedy, code="DT2DB")

@@ -46,7 +46,7 @@ def probe_policies(
             expected="finite numbers in some row",
             got="none",
             remedy="Look whether the columns go into the right inputs (--inputs).",
-            code="DT274",
+            code="DT2DA",
         )
     rows = {name: cells[answered] for name, cells in columns.items()}
     types = {name: feed for feed in alone.feeds for name in feed.columns}

@@ -51,7 +51,7 @@ def brought_digests(references: tuple[str, ...]) -> dict[str, str]:
                 expected="a name that no other family has",
                 got=f"'{name}'",
                 remedy="Rename the class.",
-                code="DT277",
+                code="DT2DD",
             )
         digests[name] = digest_of(reference)
     return digests

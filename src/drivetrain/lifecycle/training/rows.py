@@ -82,7 +82,7 @@ def target_of(contract: Contract) -> Target:
     """Return the target of a Contract that was inferred with one."""
     if contract.target is None:
         raise InternalError(
-            where="Contract", expected="a target", got="none", remedy="Report it.", code="DT702"
+            where="Contract", expected="a target", got="none", remedy="Report it.", code="DT7D0"
         )
     return contract.target
 
@@ -222,7 +222,7 @@ def _weights(table: Table, name: str, values: Array, rows: IndexVector) -> Float
             expected="finite numbers >= 0, not all of them 0",
             got=Value(table.frame[name][row]),
             remedy="Correct the weights, or train without --weight.",
-            code="DT269",
+            code="DT2D7",
         )
     weights: FloatVector = values[rows] / values[rows].mean()
     return weights

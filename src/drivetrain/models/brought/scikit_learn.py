@@ -94,7 +94,7 @@ class ScikitLearnFamily:
             expected=expected,
             got=str(got),
             remedy="Write it as scikit-learn's estimators are written.",
-            code="DT423",
+            code="DT4M0",
         )
 
 

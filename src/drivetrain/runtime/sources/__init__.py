@@ -66,7 +66,7 @@ def open_source(source: object, contract: Contract) -> Source:
             expected="a dict, a list of dicts, or a Polars, pandas or Arrow table",
             got=f"a {type(source).__name__}",
             remedy="Give the rows in one of these forms; a LazyFrame is collected first.",
-            code="DT238",
+            code="DT2N1",
         )
     return found
 

@@ -80,7 +80,7 @@ def _score(request: Request, service: Service) -> Reply:
 def _rows(asked: Asked, contract: Contract) -> Rows:
     if (asked.input_data is UNSET) == (asked.data is UNSET):
         got = "none of them" if asked.data is UNSET else "both"
-        raise refused("exactly one of input_data, data", got, code="DT267")
+        raise refused("exactly one of input_data, data", got, code="DT2BC")
     if asked.data is not UNSET:
         return rows_of_instances(asked.data, contract, "data")
     if isinstance(asked.input_data, Split):

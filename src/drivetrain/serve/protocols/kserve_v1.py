@@ -86,7 +86,7 @@ def _predict(request: Request, service: Service) -> Reply:
     asked = read_json(_decoder, request.body)
     if (asked.instances is UNSET) == (asked.inputs is UNSET):
         got = "none of them" if asked.inputs is UNSET else "both"
-        raise refused("exactly one of instances, inputs", got, code="DT267")
+        raise refused("exactly one of instances, inputs", got, code="DT2BD")
     if asked.inputs is not UNSET:
         member, rows = "outputs", rows_of_columns(asked.inputs)
     elif asked.instances is not UNSET:

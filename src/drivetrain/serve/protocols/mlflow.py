@@ -146,7 +146,7 @@ def _json_rows(asked: Invocation, contract: Contract) -> Rows:
     given = [form for form in _FORMS if getattr(asked, form) is not UNSET]
     if len(given) != 1:
         got = " and ".join(given) or "none of them"
-        raise refused(f"exactly one of {', '.join(_FORMS)}", got, code="DT267")
+        raise refused(f"exactly one of {', '.join(_FORMS)}", got, code="DT2BE")
     if asked.dataframe_records is not UNSET:
         return rows_of_records(asked.dataframe_records, contract)
     if asked.dataframe_split is not UNSET:

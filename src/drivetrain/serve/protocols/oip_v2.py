@@ -236,7 +236,7 @@ def _outputs(asked: InferRequest, served: Served) -> Sequence[str]:
                 Value(name).described(),
                 where=f"outputs[{index}]",
                 remedy="Ask for these outputs.",
-                code="DT266",
+                code="DT2BB",
             )
     return names
 
