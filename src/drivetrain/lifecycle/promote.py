@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from drivetrain.lifecycle.mirror import tell_mlflow
-from drivetrain.registry.entries import CHAMPION, Entry
+from drivetrain.registry.entries import CHAMPION, WATCH_GATE, Entry
 from drivetrain.registry.ledger import Ledger
 
 
@@ -58,7 +58,11 @@ def promote(
     book = Ledger(ledger)
     chosen = book.version(name, version)
     state = book.aliases(name).get(alias)
-    verdicts = book.history(name, kind="verdict", subject=chosen.content_hash)
+    verdicts = [
+        verdict
+        for verdict in book.history(name, kind="verdict", subject=chosen.content_hash)
+        if verdict.body["gate"] != WATCH_GATE
+    ]
     move = book.move(
         name,
         alias,

@@ -25,6 +25,7 @@ import msgspec
 EntryKind: TypeAlias = Literal["version", "alias", "verdict", "desired", "deployment"]
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+WATCH_GATE = "watch"  # a look at a served bundle's log: failed is a breach
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +70,11 @@ class AliasBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerdictBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of a gate: a challenger against a champion, with the evidence."""
+    """The outcome of a gate: a challenger against a champion, with the evidence.
+
+    A verdict of the gate ``watch`` is of one served bundle, named as ``challenger``, with no
+    champion: its evidence are the windows and findings. It never justifies a promotion.
+    """
 
     passed: bool
     gate: str

@@ -20,10 +20,12 @@ def render(answer: WhoServed) -> str:
     """Say which version it was."""
     version = answer.version
     moment = datetime.fromtimestamp(answer.at_us / 1e6, UTC)
-    return (
-        f"{version.name}@{answer.alias} was version {version.version} at "
-        f"{moment:%Y-%m-%d %H:%M:%S} UTC, content {version.content_hash}"
-    )
+    if answer.logged is not None:
+        unseen = ", as a shadow that no client saw" if answer.logged.role == "shadow" else ""
+        said = f"{version.name} version {version.version} answered{unseen}, by the log, at"
+    else:
+        said = f"{version.name}@{answer.alias} was version {version.version}, by the ledger, at"
+    return f"{said} {moment:%Y-%m-%d %H:%M:%S} UTC, content {version.content_hash}"
 
 
 command = Command(
