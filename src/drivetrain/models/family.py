@@ -126,8 +126,8 @@ class Family(Protocol):
     It may also have ``libraries``, names of the modules that ``fit`` imports: worker processes
     then import them once, and not for every fit; and ``does_without``, modules that those
     libraries would import where they are installed, and ``fit`` has no use for. A family that has
-    no use for validation rows has ``on_all_rows(parameters)``: the parameters with which one fit
-    on all rows takes the place of one fit on each fold.
+    no use for validation rows has ``on_all_rows(parameters, rows)``: the parameters with which one
+    fit on all rows takes the place of one fit on each fold.
     """
 
     tasks: tuple[Task, ...]

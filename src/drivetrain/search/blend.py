@@ -66,9 +66,10 @@ def choose_blend(
         then uses log-loss.
     tiers_ns
         What all members together may cost per served row, ascending. A dearer tier is taken only
-        if its error is smaller by more than 0.5 %. A single trial that costs more than the last
-        tier is taken alone, if its error is smaller than that of every cheaper one by 1 %.
+        if its error is smaller by more than 0.5 %. Trials that cost more than the last tier are
+        not taken, unless all do: then the cheapest is.
     """
+    candidates = _served_in_time(candidates, tiers_ns[-1])
     climbed = find_metric("log_loss") if metric.needs == "label" else metric
     table = _Table(candidates, y, weight, climbed, seed)
     climbs = []
@@ -90,6 +91,11 @@ def choose_blend(
     score = metric.function(y, as_scored(metric, table.mean(kept)), weight)
     decision = _explain(weights, candidates[best].key, wins, score, metric, len(candidates))
     return Blend(weights=weights, score=score, decision=decision)
+
+
+def _served_in_time(candidates: Sequence[Candidate], most_ns: float) -> Sequence[Candidate]:
+    cheapest = min(candidate.cost_ns for candidate in candidates)
+    return [one for one in candidates if one.cost_ns <= max(most_ns, cheapest)]
 
 
 class _Table:

@@ -80,7 +80,7 @@ def plan_folds(rows: int, asked: int | None = None) -> FoldPlan:
             "are enough to tell candidates apart; more folds would cost more than they bring."
         )
         return FoldPlan(8, 2, _folds_decision(8, 2, reason))
-    cut = 5 if rows < 20_000 else 4 if rows < 50_000 else 3
+    cut = 8 if rows < 10_000 else 5 if rows < 20_000 else 4 if rows < 50_000 else 3
     reason = (
         f"{rows:,} rows: every row is judged once by a model that has not seen it, and the "
         f"{cut} models of each candidate are averaged in the bundle."

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from drivetrain.graph.blocks import trees as trees_module
+from drivetrain.graph.blocks.leaves import Leaves
 from drivetrain.graph.blocks.trees import Trees
 from drivetrain.graph.run import run_blocks
 from drivetrain.graph.tree_layout import mostly_left, turned
@@ -156,3 +157,25 @@ def test_a_turned_threshold_asks_the_opposite(threshold: float) -> None:
     x = np.array([t, *beside, np.inf, -np.inf, 0.0, -0.0], np.float32)
     (u,) = turned(np.array([t], np.float64))
     assert (-x <= u).tolist() == (x > t).tolist()
+
+
+def test_leaves_of_several_numbers_are_looked_up_and_summed() -> None:
+    """Two stumps on one feature, their leaves numbered: each number is a row of the table."""
+    stumps = Trees(
+        feature=np.zeros(2, np.int32),
+        threshold=np.array([0.0, 1.0]),
+        left=np.array([~0, ~2], np.int32),
+        right=np.array([~1, ~3], np.int32),
+        missing_left=np.array([True, False]),
+        roots=np.array([0, 1], np.int32),
+        target=np.array([0, 1], np.int32),
+        leaf=np.array([0.0, 1.0, 2.0, 1.0]),
+        targets=2,
+        base=np.zeros(2),
+        output="leaves",
+    )
+    table = np.array([[1.0, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 0.25]])
+    X = np.array([[-1.0], [0.5], [2.0], [np.nan]], np.float32)
+    found = run_blocks((stumps, Leaves(values=table)), {}, ["margin"], feeds={"X": X})["margin"]
+    expected = [table[0] + table[2], table[1] + table[2], table[1] + table[1], table[0] + table[1]]
+    assert np.array_equal(found, expected)

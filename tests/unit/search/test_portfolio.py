@@ -78,7 +78,7 @@ def test_an_absent_library_is_a_decision_that_says_what_to_install() -> None:
 
 @pytest.mark.parametrize(
     ("rows", "cut", "fitted"),
-    [(300, 5, 5), (30_000, 4, 4), (80_000, 3, 3), (1_000_000, 8, 2)],
+    [(300, 8, 8), (15_000, 5, 5), (30_000, 4, 4), (80_000, 3, 3), (1_000_000, 8, 2)],
 )
 def test_folds_follow_the_number_of_rows(rows: int, cut: int, fitted: int) -> None:
     plan = plan_folds(rows)

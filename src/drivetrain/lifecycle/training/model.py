@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from drivetrain.core.arrays import Array, Columns, Features, FloatMatrix
 from drivetrain.core.findings import Decision
+from drivetrain.core.plugins import Plugins
 from drivetrain.core.progress import Reporter
 from drivetrain.features.encoder import Target
 from drivetrain.graph.block import Block
@@ -18,7 +20,7 @@ from drivetrain.graph.program import Member, Program
 from drivetrain.lifecycle.training.brought import bring_families, brought_digests
 from drivetrain.lifecycle.training.rows import Rows
 from drivetrain.lifecycle.training.settings import TrainSettings, TrialRow
-from drivetrain.models.family import Shape
+from drivetrain.models.family import Family, Shape
 from drivetrain.search.blend import Blend, Candidate, choose_blend
 from drivetrain.search.budget import Budget
 from drivetrain.search.encodings import Encodings, TrainingRows
@@ -32,8 +34,8 @@ from drivetrain.search.tuner import Tuner
 from drivetrain.stats.metrics import Metric, default_metric, find_metric
 
 # One row in a batch may cost this much in models, on one core, the cheaper the better: with
-# encoders and the reading of cells, two cores serve 100,000, 60,000 or 25,000 rows a second.
-TIERS_NS = (11_000.0, 25_000.0, 60_000.0)
+# encoders and the reading of cells, two cores serve 100,000, 60,000 or 22,000 rows a second.
+TIERS_NS = (11_000.0, 25_000.0, 75_000.0)
 _PACKAGES = ("drivetrain", "numpy", "onnxruntime", "onnx", "lightgbm", "scikit-learn", "polars",
              "xgboost", "catboost")  # fmt: skip
 # What may change between two runs that go on with each other's trials.
@@ -152,7 +154,11 @@ def fit_model(
     )
     reporter.say("search", f"blending {len(trials)} trials")
     candidates = comparable(trials)
-    blend, threshold, why = _blend(candidates, training.y, training.weight, metric, settings.seed)
+    once = budget.kept_s > 0  # fitted again, some on all rows at once
+    costs = {t.key: _served_ns(t, brought.families if once else None) for t in candidates}
+    blend, threshold, why = _blend(
+        candidates, costs, training.y, training.weight, metric, settings.seed
+    )
     members = tuple(
         Chosen(
             trial=trial,
@@ -182,8 +188,16 @@ def comparable(trials: tuple[Trial, ...]) -> tuple[Trial, ...]:
     return tuple(t for t in trials if [fold.number for fold in t.folds] == numbers)
 
 
+def _served_ns(trial: Trial, families: Plugins[Family] | None) -> float:
+    """Guess what a trial costs in the bundle, where a forest of all rows replaces one a fold."""
+    if families is None or not hasattr(families.load(trial.recipe.family), "on_all_rows"):
+        return trial.cost_ns
+    return 2.0 * trial.cost_ns / len(trial.folds)
+
+
 def _blend(
     trials: tuple[Trial, ...],
+    costs_ns: Mapping[str, float],
     y: Array,
     weight: Array | None,
     metric: Metric,
@@ -192,7 +206,7 @@ def _blend(
     judged = trials[0].judged()
     truth = y[judged]
     some = None if weight is None else weight[judged]
-    candidates = [Candidate(t.key, t.prediction[judged], t.cost_ns) for t in trials]
+    candidates = [Candidate(t.key, t.prediction[judged], costs_ns[t.key]) for t in trials]
     blend = choose_blend(candidates, truth, some, metric, tiers_ns=TIERS_NS, seed=seed)
     if metric.needs == "value" or trials[0].prediction.shape[1] != 1:
         return blend, 0.5, (blend.decision,)

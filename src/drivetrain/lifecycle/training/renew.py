@@ -21,7 +21,7 @@ from drivetrain.core.folds import Fold, Folds
 from drivetrain.core.progress import Reporter
 from drivetrain.features.encoder import Target
 from drivetrain.lifecycle.training.model import Chosen, FittedModel, members_of
-from drivetrain.lifecycle.training.rows import Rows
+from drivetrain.lifecycle.training.rows import Part, Rows
 from drivetrain.lifecycle.training.settings import TrainSettings
 from drivetrain.search.budget import Budget, Window
 from drivetrain.search.encodings import Encodings, TrainingRows
@@ -37,16 +37,19 @@ SHARE = 0.3  # of the search's time, kept for this
 SEED = 1_000_000  # added to a Recipe's seed: the trial on every row has a key of its own
 SLOWER = 1.3  # than the first time: more rows, and other work beside it
 SPARED = 0.3  # of the blend's weight that may be dropped where the time is short
-_WHOLE = "whole"
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Stage:
     """Some of the members, all fitted on the same folds."""
 
     name: str
-    folds: Folds  # models are fitted on these
+    rows: Part
+    folds: Folds  # models are fitted on these, encoders on ``encoded``
+    encoded: Folds
     members: tuple[Chosen, ...]
+    once: bool  # on all rows, not on folds
+    ships: bool  # or is judged only
 
 
 def kept_s(rows: Rows, settings: TrainSettings, budget: Budget) -> float:
@@ -94,9 +97,9 @@ def renew(
         rows, judged, proof, settings,
         journal=journal, window=window, budget=budget, staff=staff, reporter=reporter,
     )  # fmt: skip
-    if not journal.choose("every row, done", lambda: renewed is not None):
+    if not journal.choose("every row, done", lambda: renewed is not None) or renewed is None:
         return judged, None
-    return judged, renewed
+    return renewed
 
 
 def _affordable(fitted: FittedModel, seconds: float, workers: int) -> list[str]:
@@ -136,25 +139,27 @@ def _fit_again(
     budget: Budget,
     staff: Staff,
     reporter: Reporter,
-) -> FittedModel | None:
-    """Fit the members' Recipes again, on the rows of training and holdout together.
+) -> tuple[FittedModel, FittedModel] | None:
+    """Fit the members' Recipes once more.
 
     A family that watches validation rows is fitted on as many folds as before; one that does not
-    is fitted once, on all rows. After a split by time, only the fold that knows the most of the
-    past is fitted.
+    is fitted once, on all rows of training to be judged, and once on every row to ship. After a
+    split by time, only the fold that knows the most of the past is fitted.
 
     Returns
     -------
-    FittedModel or None
-        The same blend of the new models; None if the time was too short for one of them.
+    tuple or None
+        The blend to judge and the one to ship; None if the time was too short for a member.
     """
-    renewed: dict[str, Chosen] = {}
-    for part in _parts(rows, fitted, journal.path.parent):
-        study = _study(journal.path.parent, part, rows, fitted)
-        encodings = _encodings(study, rows, proof, settings.seed)
+    run = journal.path.parent
+    judged = {member.trial.key: member for member in fitted.members}
+    shipping = dict(judged)
+    for part in _parts(rows, fitted, run):
+        study = _study(run, part, rows, fitted)
+        encodings = _encodings(study, part, rows, proof, settings.seed)
         # The dearest last: each may take half of what is left, the last one all of it.
         order = sorted(part.members, key=lambda member: member.trial.seconds)
-        drafts = [_draft(member, part, journal.path.parent) for member in order]
+        drafts = [_draft(member, part, run) for member in order]
         try:
             trials = search(
                 study, encodings, drafts,
@@ -167,13 +172,13 @@ def _fit_again(
             trial = done.get(encodings.recipe(draft).key)
             if trial is None:
                 return None
-            renewed[member.trial.key] = _chosen(member, trial, study, encodings)
-    members = tuple(renewed[member.trial.key] for member in fitted.members)
-    return replace(
-        fitted,
-        program=members_of(fitted.program, members),
-        members=members,
-        decisions=(*fitted.decisions, _decision(rows)),
+            one = _chosen(member, trial, study, encodings)
+            (shipping if part.ships else judged)[member.trial.key] = one
+    honest, every = tuple(judged.values()), tuple(shipping.values())
+    told = (*fitted.decisions, _decision(rows))
+    return (
+        replace(fitted, program=members_of(fitted.program, honest), members=honest, decisions=told),
+        replace(fitted, program=members_of(fitted.program, every), members=every, decisions=told),
     )
 
 
@@ -181,7 +186,7 @@ def _needed_s(members: list[Chosen], workers: int) -> float:
     return SLOWER * sum(member.trial.seconds for member in members) / max(workers, 1)
 
 
-def _parts(rows: Rows, fitted: FittedModel, run: Path) -> list[_Part]:
+def _parts(rows: Rows, fitted: FittedModel, run: Path) -> list[_Stage]:
     """Divide the members into those that are fitted once, on all rows, and those on folds."""
     families = families_of(run)
     watching: list[Chosen] = []
@@ -189,19 +194,27 @@ def _parts(rows: Rows, fitted: FittedModel, run: Path) -> list[_Part]:
     for member in fitted.members:
         once = getattr(families.load(member.trial.recipe.family), "on_all_rows", None)
         (watching if once is None else whole).append(member)
-    folds = rows.every_fold
-    parts = folds.for_models()
-    everything = Fold(fit=np.arange(folds.rows), judge=parts[-1].judge)  # judged: for the record
-    if folds.kind == "time":
-        parts = parts[-1:]
+    last = rows.every_fold.for_models()
+    if rows.every_fold.kind == "time":
+        last = last[-1:]
+    every, training = rows.every_fold, rows.folds
     found = [
-        _Part(_WHOLE, replace(folds, parts=(everything,)), tuple(whole)),
-        _Part("folds", replace(folds, parts=parts), tuple(watching)),
+        _Stage("training", rows.training, _one(training), training, tuple(whole), True, False),
+        _Stage("every", rows.every, _one(every), every, tuple(whole), True, True),
+        _Stage(
+            "folds", rows.every, replace(every, parts=last), every, tuple(watching), False, True
+        ),
     ]
-    return [part for part in found if part.members]
+    return [stage for stage in found if stage.members]
 
 
-def _study(run: Path, part: _Part, rows: Rows, fitted: FittedModel) -> Study:
+def _one(folds: Folds) -> Folds:
+    """Return one fold that fits on all rows; what it judges is for the record only."""
+    everything = Fold(fit=np.arange(folds.rows), judge=folds.for_models()[-1].judge)
+    return replace(folds, parts=(everything,))
+
+
+def _study(run: Path, part: _Stage, rows: Rows, fitted: FittedModel) -> Study:
     folder = run / "every-row" / part.name
     folder.mkdir(parents=True, exist_ok=True)
     if (run / BROUGHT_FILE).exists():
@@ -212,31 +225,32 @@ def _study(run: Path, part: _Part, rows: Rows, fitted: FittedModel) -> Study:
         metric=fitted.metric.name,
         folds=len(part.folds.parts),
     )
-    return Study.create(folder, problem, rows.every.y, rows.every.weight, part.folds)
+    return Study.create(folder, problem, part.rows.y, part.rows.weight, part.folds)
 
 
-def _encodings(study: Study, rows: Rows, proof: Columns, seed: int) -> Encodings:
+def _encodings(study: Study, part: _Stage, rows: Rows, proof: Columns, seed: int) -> Encodings:
     target = rows.target
     training = TrainingRows(
         contract=rows.contract,
-        columns=rows.every.columns,
-        target=Target(rows.every.y, target.task, len(target.classes)),
-        weight=rows.every.weight,
-        folds=rows.every_fold,
+        columns=part.rows.columns,
+        target=Target(part.rows.y, target.task, len(target.classes)),
+        weight=part.rows.weight,
+        folds=part.encoded,
     )
     return Encodings(study=study, rows=training, proof=proof, seed=seed)
 
 
-def _draft(member: Chosen, part: _Part, run: Path) -> Draft:
+def _draft(member: Chosen, part: _Stage, run: Path) -> Draft:
     recipe = member.trial.recipe
     parameters: Mapping[str, Any] = recipe.parameters
-    if part.name == _WHOLE:
-        parameters = families_of(run).load(recipe.family).on_all_rows(parameters)  # type: ignore[attr-defined]
+    if part.once:
+        family: Any = families_of(run).load(recipe.family)
+        parameters = family.on_all_rows(parameters, part.rows.rows)
     return Draft(
         family=recipe.family,
         encoding=recipe.encoding,
         parameters=parameters,
-        seed=recipe.seed + SEED,
+        seed=recipe.seed + (SEED if part.ships else 2 * SEED),
         encoders=recipe.encoders,
     )
 

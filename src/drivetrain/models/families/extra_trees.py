@@ -13,16 +13,20 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from drivetrain.core import settings
 from drivetrain.core.arrays import Features, FloatMatrix, FloatVector
 from drivetrain.core.contract import Task
 from drivetrain.graph.block import Block
+from drivetrain.graph.blocks.leaves import Leaves
 from drivetrain.graph.blocks.trees import Trees
 from drivetrain.models.family import Budget, Link, Range, Shape, Space, Validation
 from drivetrain.models.lightgbm_trees import floor_float32
 from drivetrain.models.pace import Pace
 
+LEAVES = "leaves"  # the wire between the two blocks of a forest of several classes
+MOST_NODES = 800_000  # of a forest that ships: 25 MB
 STEP = 10  # trees grown between two looks at the clock
 
 
@@ -54,9 +58,8 @@ class FittedExtraTrees:
         return probabilities[:, 1:] if self.classes == 2 else probabilities
 
     def blocks(self) -> tuple[Block, ...]:
-        """Return one block: each tree once for each target, its leaves divided by the trees."""
-        trees = _trees(self.forest, self.classes)
-        return (replace(trees, base=trees.base + self.center),)
+        """Return the trees, their leaves divided by how many trees there are."""
+        return _blocks(self.forest, self.classes, self.center)
 
 
 class ExtraTrees:
@@ -78,9 +81,14 @@ class ExtraTrees:
             encoding="trees",
         )
 
-    def on_all_rows(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return parameters for one forest in place of one on each fold: twice the trees."""
-        return {**parameters, "trees": 2 * parameters["trees"]}
+    def on_all_rows(self, parameters: Mapping[str, Any], rows: int) -> dict[str, Any]:
+        """Return parameters for one forest in place of one on each fold: up to twice the trees.
+
+        As far as the file stays small: a tree has two nodes for each of its leaves.
+        """
+        nodes = 1.3 * rows / parameters["min_samples_leaf"]
+        trees = int(np.clip(MOST_NODES / nodes, 20, 2 * parameters["trees"]))
+        return {**parameters, "trees": trees}
 
     def fit(
         self,
@@ -122,30 +130,42 @@ class ExtraTrees:
         return FittedExtraTrees(forest, count, center, details={"trees": forest.n_estimators})
 
 
-def _trees(forest: Any, classes: int) -> Trees:
+def _blocks(forest: Any, classes: int, center: float) -> tuple[Block, ...]:
+    """Each tree once; where it tells K probabilities, its leaves are numbered and looked up."""
     trees = [estimator.tree_ for estimator in forest.estimators_]
-    targets = classes if classes > 2 else 1
-    feature, threshold, left, right, missing = [], [], [], [], []
-    roots, target, leaf = [], [], []
+    held = [_values(tree, forest, classes)[tree.children_left < 0] / len(trees) for tree in trees]
+    values = np.concatenate(held)
+    if values.shape[1] == 1:
+        target = np.zeros(len(trees), np.int32)
+        one = _trees(trees, values[:, 0], target, targets=1)
+        return (replace(one, base=np.array([center])),)
+    # Pure leaves hold one of K rows: the table is much smaller than the forest.
+    table, number = np.unique(values, axis=0, return_inverse=True)
+    target = np.arange(len(trees), dtype=np.int32)
+    numbered = number.reshape(-1).astype(np.float64)
+    return (
+        replace(_trees(trees, numbered, target, targets=len(trees)), output=LEAVES),
+        Leaves(values=table, input=LEAVES),
+    )
+
+
+def _trees(
+    trees: list[Any], leaf: FloatVector, target: npt.NDArray[np.int32], *, targets: int
+) -> Trees:
+    feature, threshold, left, right, missing, roots = [], [], [], [], [], []
     nodes = leaves = 0
     for tree in trees:
         is_leaf = tree.children_left < 0
         inner = ~is_leaf
-        values = _values(tree, forest, classes)[is_leaf] / len(trees)
-        for one in range(targets):
-            number = np.where(
-                is_leaf, ~(leaves + np.cumsum(is_leaf) - 1), nodes + np.cumsum(inner) - 1
-            )
-            feature.append(tree.feature[inner])
-            threshold.append(floor_float32(tree.threshold[inner]).astype(np.float64))
-            left.append(number[tree.children_left[inner]])
-            right.append(number[tree.children_right[inner]])
-            missing.append(np.asarray(tree.missing_go_to_left, bool)[inner])
-            leaf.append(values[:, one])
-            roots.append(number[0])
-            target.append(one)
-            nodes += int(inner.sum())
-            leaves += int(is_leaf.sum())
+        number = np.where(is_leaf, ~(leaves + np.cumsum(is_leaf) - 1), nodes + np.cumsum(inner) - 1)
+        feature.append(tree.feature[inner])
+        threshold.append(floor_float32(tree.threshold[inner]).astype(np.float64))
+        left.append(number[tree.children_left[inner]])
+        right.append(number[tree.children_right[inner]])
+        missing.append(np.asarray(tree.missing_go_to_left, bool)[inner])
+        roots.append(number[0])
+        nodes += int(inner.sum())
+        leaves += int(is_leaf.sum())
     return Trees(
         feature=np.concatenate(feature).astype(np.int32),
         threshold=np.concatenate(threshold),
@@ -153,8 +173,8 @@ def _trees(forest: Any, classes: int) -> Trees:
         right=np.concatenate(right).astype(np.int32),
         missing_left=np.concatenate(missing),
         roots=np.asarray(roots, np.int32),
-        target=np.asarray(target, np.int32),
-        leaf=np.concatenate(leaf),
+        target=target,
+        leaf=leaf,
         targets=targets,
         base=np.zeros(targets),
     )

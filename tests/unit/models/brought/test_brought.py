@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from drivetrain.core.errors import DataError, MissingLibraryError, SettingError
+from drivetrain.graph.blocks.leaves import Leaves
 from drivetrain.graph.blocks.trees import Trees
 from drivetrain.graph.run import run_blocks
 from drivetrain.models.brought.probe import probe_family
@@ -71,7 +72,7 @@ def test_blocks_answer_as_the_model_does(name, task, classes, link):
 
 def test_a_forest_becomes_tree_blocks():
     model, _, _ = fitted("SmallForest", "multiclass", 3)
-    assert [type(block) for block in model.blocks()] == [Trees]
+    assert [type(block) for block in model.blocks()] == [Trees, Leaves]
 
 
 def test_a_net_is_fitted_on_the_scale_of_its_target_and_by_its_seed():
