@@ -47,6 +47,7 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     task: Task
     metric: str  # the main one, first of `measures`
     rows: int
+    weighted: bool = False  # whether each row counts by its weight; counts of rows do not
     seed: int
     measures: tuple[Measure, ...]
     constant: tuple[float, ...]  # the constant baseline: class shares in training, or the mean
@@ -62,17 +63,21 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
         return self.measures[0].model
 
 
-def constant_baseline(y: FloatVector, target: Target) -> FloatVector:
+def constant_baseline(
+    y: FloatVector, target: Target, weight: FloatVector | None = None
+) -> FloatVector:
     """Return what a model without columns predicts: class shares (K,), or the mean (1,).
 
     Parameters
     ----------
     y
         Targets of the training rows, class numbers or values, shape (n,), n >= 1.
+    weight
+        Their weights, shape (n,), not all 0.
     """
     if target.task == "regression":
-        return np.array([y.mean()])
-    counts = np.bincount(y.astype(np.int64), minlength=len(target.classes))
+        return np.array([np.average(y, weights=weight)])
+    counts = np.bincount(y.astype(np.int64), weights=weight, minlength=len(target.classes))
     shares: FloatVector = counts / counts.sum()
     return shares
 
@@ -86,6 +91,7 @@ def scorecard(
     metric: str | Metric,
     constant: FloatVector,
     linear: Array | None = None,
+    weight: FloatVector | None = None,
     minimum_rows: int = MINIMUM_ROWS,
     seed: int = 0,
 ) -> Scorecard:
@@ -106,6 +112,8 @@ def scorecard(
     linear
         What a linear model, fitted on the training rows, predicts on these: probabilities (n, K)
         or values (n,); None where there is none.
+    weight
+        How much each row counts in every metric, interval and slice, shape (n,), >= 0.
     minimum_rows
         Smallest part of the rows to be judged in the table of slices.
 
@@ -121,7 +129,7 @@ def scorecard(
     if linear is not None:
         sides["linear"] = _answers_of(linear, target)
     metrics = [main, *(METRICS[name] for name in main_metrics(target.task) if name != main.name)]
-    resampled = _Resampled(metrics, y, sides, seed)
+    resampled = _Resampled(metrics, y, sides, weight, seed)
     measures = [measure for found in metrics if (measure := resampled.measure(found)) is not None]
     if not measures or measures[0].metric != main.name:
         raise DataError(
@@ -136,12 +144,13 @@ def scorecard(
         task=target.task,
         metric=main.name,
         rows=len(y),
+        weighted=weight is not None,
         seed=seed,
         measures=tuple(measures),
         constant=tuple(constant.tolist()),
         over_constant=over_constant,
         over_linear=resampled.gain_over("linear") if linear is not None else None,
-        calibration=_calibration(y, answers, target),
+        calibration=_calibration(y, answers, target, weight),
         confusion=_confusion(y, answers, target),
         slices=slice_table(
             contract,
@@ -149,6 +158,7 @@ def scorecard(
             y,
             answers,
             metric=main,
+            weight=weight,
             minimum_gap=MATERIAL_SHARE * max(0.0, over_constant.gain),
             minimum_rows=minimum_rows,
             seed=seed,
@@ -160,15 +170,21 @@ class _Resampled:
     """Every metric of the model, and the main one of the baselines, in the same resamples."""
 
     def __init__(
-        self, metrics: list[Metric], y: FloatVector, sides: dict[str, Answers], seed: int
+        self,
+        metrics: list[Metric],
+        y: FloatVector,
+        sides: dict[str, Answers],
+        weight: FloatVector | None,
+        seed: int,
     ) -> None:
         main = metrics[0]
-        self.main, self.y, self.sides = main, y, sides
+        self.main, self.y, self.sides, self.weight = main, y, sides, weight
         wanted = [("model", m) for m in metrics[1:]] + [(side, main) for side in sides]
         scorers = [m.scorer(y, sides[side].read_by(m)) for side, m in wanted]
         stratify = sides["model"].probabilities is not None
         draws = resample_weights(y, stratify=stratify, resamples=_resamples(len(y)), seed=seed)
-        scores = resampled_scores(scorers, np.ones(len(y)), draws)
+        base = np.ones(len(y)) if weight is None else weight
+        scores = resampled_scores(scorers, base, draws)
         self.scores = {(side, m.name): row for (side, m), row in zip(wanted, scores, strict=True)}
 
     def measure(self, metric: Metric) -> Measure | None:
@@ -193,10 +209,11 @@ class _Resampled:
         return difference_of(gain, resampled)
 
     def _gain(self, side: str) -> float:
-        return self.main.gain(self.main.function(self.y, self.sides[side].read_by(self.main), None))
+        prediction = self.sides[side].read_by(self.main)
+        return self.main.gain(self.main.function(self.y, prediction, self.weight))
 
     def _score(self, side: str, metric: Metric) -> float | None:
-        score = metric.function(self.y, self.sides[side].read_by(metric), None)
+        score = metric.function(self.y, self.sides[side].read_by(metric), self.weight)
         return None if np.isnan(score) else score
 
 
@@ -236,17 +253,18 @@ def _resamples(rows: int) -> int:
     return max(FEWEST_RESAMPLES, min(RESAMPLES, RESAMPLED_ROWS // rows))
 
 
-def _calibration(y: FloatVector, answers: Answers, target: Target) -> Calibration:
+def _calibration(
+    y: FloatVector, answers: Answers, target: Target, weight: FloatVector | None
+) -> Calibration:
     if answers.probabilities is None:
-        return value_calibration(y, answers.values, name=f"mean of {target.name}")
+        name = f"mean of {target.name}"
+        return value_calibration(y, answers.values, name=name, weight=weight)
     if target.task == "binary":
         event = f"{target.name} = {target.classes[1]}"
-        return calibration(y, answers.probabilities[:, 1], name=event)
-    top = answers.probabilities.argmax(axis=1)
-    right = (top == y).astype(np.float64)
-    return calibration(
-        right, answers.probabilities.max(axis=1), name="the most probable class is right"
-    )
+        return calibration(y, answers.probabilities[:, 1], name=event, weight=weight)
+    right = (answers.probabilities.argmax(axis=1) == y).astype(np.float64)
+    event = "the most probable class is right"
+    return calibration(right, answers.probabilities.max(axis=1), name=event, weight=weight)
 
 
 def _confusion(y: FloatVector, answers: Answers, target: Target) -> Confusion | None:

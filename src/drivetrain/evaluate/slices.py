@@ -60,6 +60,13 @@ class SliceTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
+class _Rows:
+    y: FloatVector
+    answers: Answers
+    weight: FloatVector
+
+
+@dataclass(frozen=True)
 class _Part:
     column: str
     label: str
@@ -75,6 +82,7 @@ def slice_table(
     answers: Answers,
     *,
     metric: Metric,
+    weight: FloatVector | None = None,
     minimum_gap: float = 0.0,
     minimum_rows: int = MINIMUM_ROWS,
     seed: int = 0,
@@ -86,25 +94,26 @@ def slice_table(
 
     Parameters
     ----------
+    weight
+        How much each row counts, shape (n,).
     minimum_gap
         A part whose score is worse by less is not called weak, in the metric's unit.
     minimum_rows
         Parts with fewer rows are not looked at, >= 2.
     """
-    whole = metric.function(y, answers.read_by(metric), None)
+    whole = metric.function(y, answers.read_by(metric), weight)
+    rows = _Rows(y, answers, np.ones(len(y)) if weight is None else weight)
     found = [
         part
         for column in contract.columns
         if not column.private
         for label, mask in _parts(column, columns[column.name])
         if minimum_rows <= mask.sum() < len(y)
-        and (part := _judge(column.name, label, mask, y, answers, metric, whole)) is not None
+        and (part := _judge(column.name, label, mask, rows, metric, whole)) is not None
     ]
     found.sort(key=lambda part: -part.gap * np.sqrt(part.mask.sum()))
     limit = NormalDist().inv_cdf(1 - 0.05 / max(1, len(found)))
-    shown = [
-        _bounded(part, y, answers, metric, limit, minimum_gap, seed) for part in found[:MOST_SHOWN]
-    ]
+    shown = [_bounded(part, rows, metric, limit, minimum_gap, seed) for part in found[:MOST_SHOWN]]
     shown.sort(key=lambda pair: (not pair[0].weak, -pair[1]))
     return SliceTable(
         metric=metric.name,
@@ -161,18 +170,19 @@ def _judge(
     column: str,
     label: str,
     mask: Mask,
-    y: FloatVector,
-    answers: Answers,
+    rows: _Rows,
     metric: Metric,
     whole: float,
 ) -> _Part | None:
     """Score one part; None where the metric cannot be judged on it."""
-    truth = y[mask]
+    truth, answers, weight = rows.y[mask], rows.answers, rows.weight[mask]
+    if not weight.any():
+        return None
     if answers.probabilities is not None and metric.needs == "probability":
         counts = np.sort(np.unique(truth, return_counts=True)[1])
         if len(counts) < 2 or counts[-2] < MINIMUM_OF_CLASS:
             return None
-    score = metric.function(truth, answers.read_by(metric)[mask], None)
+    score = metric.function(truth, answers.read_by(metric)[mask], weight)
     if np.isnan(score):
         return None
     return _Part(column, label, mask, score, metric.gain(whole) - metric.gain(score))
@@ -180,24 +190,23 @@ def _judge(
 
 def _bounded(
     part: _Part,
-    y: FloatVector,
-    answers: Answers,
+    rows: _Rows,
     metric: Metric,
     limit: float,
     minimum_gap: float,
     seed: int,
 ) -> tuple[Slice, float]:
     """Return the slice and by how much it is worse for sure, for the order."""
-    truth = y[part.mask]
+    truth, answers, weight = rows.y[part.mask], rows.answers, rows.weight[part.mask]
     scorer = metric.scorer(truth, answers.read_by(metric)[part.mask])
     # Not within each class: how many rows of a class fall into a part is luck too.
     draws = resample_weights(truth, stratify=False, resamples=RESAMPLES, seed=seed)
-    scores = np.array([scorer(draw) for draw in draws])
+    scores = np.array([scorer(weight * draw) for draw in draws])
     # The part lies inside the whole, so their errors are correlated: for a mean over rows the
     # variance of the difference is that of the part, times the share of rows outside it.
     spread = float(np.nanstd(scores)) * np.sqrt(1 - part.mask.mean())
     low, high = np.nanquantile(scores, [0.025, 0.975]).tolist()
-    predicted, observed = _means(part.mask, truth, answers)
+    predicted, observed = _means(part.mask, truth, answers, weight)
     sure = part.gap - limit * spread
     slice_ = Slice(
         column=part.column,
@@ -214,9 +223,12 @@ def _bounded(
     return slice_, sure
 
 
-def _means(mask: Mask, truth: FloatVector, answers: Answers) -> tuple[float | None, float | None]:
+def _means(
+    mask: Mask, truth: FloatVector, answers: Answers, weight: FloatVector
+) -> tuple[float | None, float | None]:
+    observed = float(np.average(truth, weights=weight))
     if answers.probabilities is None:
-        return float(answers.values[mask].mean()), float(truth.mean())
+        return float(np.average(answers.values[mask], weights=weight)), observed
     if answers.probabilities.shape[1] == 2:
-        return float(answers.probabilities[mask, 1].mean()), float(truth.mean())
+        return float(np.average(answers.probabilities[mask, 1], weights=weight)), observed
     return None, None

@@ -21,6 +21,7 @@ class ReliabilityBin(msgspec.Struct, frozen=True, kw_only=True):
     observed: float  # share of rows where the event came, or the mean value
     observed_low: float  # 95 % interval of what was observed
     observed_high: float
+    weight: float = 0.0  # sum of the rows' weights, 1 each where they have none
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +61,11 @@ def _bin_edges(ordered: FloatVector, bins: int) -> list[int]:
 
 
 def reliability(
-    event: FloatVector, probability: FloatVector, *, bins: int = 10
+    event: FloatVector,
+    probability: FloatVector,
+    *,
+    bins: int = 10,
+    weight: FloatVector | None = None,
 ) -> tuple[ReliabilityBin, ...]:
     """Compare promised with observed frequencies in bins of about equal numbers of rows.
 
@@ -72,16 +77,22 @@ def reliability(
         Promised, shape (n,). Equal probabilities are never split between bins.
     bins
         Wanted, >= 1; fewer come back where probabilities are equal.
+    weight
+        How much each row counts, shape (n,), > 0 in some row of every bin.
     """
 
-    def bounds(came: FloatVector) -> tuple[float, float]:
-        return wilson(float(came.mean()), len(came))
+    def bounds(came: FloatVector, counts: FloatVector) -> tuple[float, float]:
+        return wilson(float(np.average(came, weights=counts)), _rows_worth(counts))
 
-    return _table(event, probability, bins, bounds)
+    return _table(event, probability, bins, bounds, weight)
 
 
 def value_reliability(
-    y: FloatVector, prediction: FloatVector, *, bins: int = 10
+    y: FloatVector,
+    prediction: FloatVector,
+    *,
+    bins: int = 10,
+    weight: FloatVector | None = None,
 ) -> tuple[ReliabilityBin, ...]:
     """Compare predicted with observed means of a value, in bins of about equal numbers of rows.
 
@@ -89,31 +100,44 @@ def value_reliability(
     normal one, 1.96 standard errors each way.
     """
 
-    def bounds(values: FloatVector) -> tuple[float, float]:
-        error = float(values.std(ddof=1)) / np.sqrt(len(values)) if len(values) > 1 else 0.0
-        return float(values.mean() - 1.96 * error), float(values.mean() + 1.96 * error)
+    def bounds(values: FloatVector, counts: FloatVector) -> tuple[float, float]:
+        mean, worth = float(np.average(values, weights=counts)), _rows_worth(counts)
+        spread = float(np.average((values - mean) ** 2, weights=counts))
+        error = float(np.sqrt(spread / (worth - 1))) if worth > 1 else 0.0
+        return mean - 1.96 * error, mean + 1.96 * error
 
-    return _table(y, prediction, bins, bounds)
+    return _table(y, prediction, bins, bounds, weight)
+
+
+def _rows_worth(weight: FloatVector) -> float:
+    """Return how many rows of equal weight say as much: Kish's effective sample size."""
+    return float(weight.sum() ** 2 / (weight**2).sum())
 
 
 def _table(
     y: FloatVector,
     prediction: FloatVector,
     bins: int,
-    bounds: Callable[[FloatVector], tuple[float, float]],
+    bounds: Callable[[FloatVector, FloatVector], tuple[float, float]],
+    weight: FloatVector | None,
 ) -> tuple[ReliabilityBin, ...]:
+    if weight is not None:
+        y, prediction, weight = y[weight > 0], prediction[weight > 0], weight[weight > 0]
     order = np.argsort(prediction, kind="stable")
     promised, came = prediction[order].astype(np.float64), y[order]
+    counts = np.ones(len(y)) if weight is None else weight[order]
     table = []
     for start, end in pairwise(_bin_edges(promised, bins)):
-        low, high = bounds(came[start:end])
+        part = slice(start, end)
+        low, high = bounds(came[part], counts[part])
         table.append(
             ReliabilityBin(
                 low=float(promised[start]),
                 high=float(promised[end - 1]),
                 rows=end - start,
-                predicted=float(promised[start:end].mean()),
-                observed=float(came[start:end].mean()),
+                predicted=float(np.average(promised[part], weights=counts[part])),
+                observed=float(np.average(came[part], weights=counts[part])),
+                weight=float(counts[part].sum()),
                 observed_low=low,
                 observed_high=high,
             )
@@ -122,7 +146,12 @@ def _table(
 
 
 def calibration(
-    event: FloatVector, probability: FloatVector, *, name: str, bins: int = 10
+    event: FloatVector,
+    probability: FloatVector,
+    *,
+    name: str,
+    bins: int = 10,
+    weight: FloatVector | None = None,
 ) -> Calibration:
     """Return the reliability table and the expected calibration error.
 
@@ -135,17 +164,22 @@ def calibration(
     >>> calibration(np.array([0.0, 1.0]), np.array([0.5, 0.5]), name="yes").error
     0.0
     """
-    return _summary(name, reliability(event, probability, bins=bins))
+    return _summary(name, reliability(event, probability, bins=bins, weight=weight))
 
 
 def value_calibration(
-    y: FloatVector, prediction: FloatVector, *, name: str, bins: int = 10
+    y: FloatVector,
+    prediction: FloatVector,
+    *,
+    name: str,
+    bins: int = 10,
+    weight: FloatVector | None = None,
 ) -> Calibration:
     """Return the table of predicted against observed means; the error is in the target's unit."""
-    return _summary(name, value_reliability(y, prediction, bins=bins))
+    return _summary(name, value_reliability(y, prediction, bins=bins, weight=weight))
 
 
 def _summary(name: str, table: tuple[ReliabilityBin, ...]) -> Calibration:
     gaps = np.array([abs(part.predicted - part.observed) for part in table])
-    rows = np.array([part.rows for part in table])
-    return Calibration(event=name, error=float(gaps @ rows / rows.sum()), bins=table)
+    counts = np.array([part.weight for part in table])
+    return Calibration(event=name, error=float(gaps @ counts / counts.sum()), bins=table)

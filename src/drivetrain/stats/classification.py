@@ -77,6 +77,8 @@ def balanced_accuracy(y: FloatVector, labels: Array) -> Weighted:
         matrix = confusions(weight)
         totals = matrix.sum(axis=1)
         occurs = totals > 0
+        if not occurs.any():
+            return float("nan")
         return float((np.diag(matrix)[occurs] / totals[occurs]).mean())
 
     return score

@@ -115,5 +115,10 @@ def dot(left: FloatVector, right: FloatVector) -> float:
 
 
 def weighted_mean(losses: FloatVector) -> Weighted:
-    """Return the weighted mean of ``losses`` (n,) as a function of the weights."""
-    return lambda weight: dot(weight, losses) / float(weight.sum())
+    """Return the weighted mean of ``losses`` (n,) as a function of the weights; NaN without any."""
+
+    def mean(weight: FloatVector) -> float:
+        total = float(weight.sum())
+        return dot(weight, losses) / total if total > 0 else float("nan")
+
+    return mean

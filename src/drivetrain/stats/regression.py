@@ -61,6 +61,8 @@ def r2(y: FloatVector, prediction: Array) -> Weighted:
     squares = (y - prediction) ** 2
 
     def score(weight: FloatVector) -> float:
+        if not weight.any():
+            return float("nan")
         residual = dot(weight, squares)
         centre = dot(weight, y) / float(weight.sum())
         total = dot(weight, (y - centre) ** 2)

@@ -219,3 +219,16 @@ def test_small_parts_are_not_judged():
     assert "= rare" not in {part.part for part in slices_of(y, p, columns).slices}
     columns["job"][:50] = "rare"
     assert "= rare" in {part.part for part in slices_of(y, p, columns).slices}
+
+
+def test_a_row_of_weight_two_counts_as_two_rows():
+    columns, y, probabilities = case(600)
+    weight = 1.0 + (np.arange(600) % 2)
+    twice = np.repeat(np.arange(600), weight.astype(int))
+    weighted = card(columns, y, probabilities, weight=weight)
+    repeated = card({name: values[twice] for name, values in columns.items()}, y[twice],
+                    probabilities[twice])  # fmt: skip
+    for one, other in zip(weighted.measures, repeated.measures, strict=True):
+        assert one.model.score == pytest.approx(other.model.score)
+    assert weighted.weighted
+    assert not repeated.weighted
