@@ -53,8 +53,7 @@ def employment(data: Path, work: Path) -> tuple[Model, pl.DataFrame]:
     frame = frame.drop("id", "prediction", "predicted_probability", "period")
     first = frame.filter(pl.col("year") == 2015).sample(fraction=1.0, shuffle=True, seed=0)
     half = first.height // 2
-    # half of it is held out: the reference is as good as its rows are many
-    train(first[:half].drop("year"), target="employed", time_limit=TRAIN_S, holdout=0.5,
+    train(first[:half].drop("year"), target="employed", time_limit=TRAIN_S,
           out=work / "employment", seed=0)  # fmt: skip
     rest = pl.concat([first[half:], frame.filter(pl.col("year") > 2015)])
     return Model.load(work / "employment"), rest

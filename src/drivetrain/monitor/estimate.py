@@ -18,7 +18,8 @@ import numpy as np
 
 from drivetrain.core.arrays import FloatMatrix, FloatVector, IndexVector
 from drivetrain.core.contract import Target
-from drivetrain.monitor.reference import TOP, Reference, ScoreReference
+from drivetrain.monitor.reference import Reference
+from drivetrain.monitor.scores import TOP, ScoreReference
 from drivetrain.monitor.window import WindowSketch
 from drivetrain.stats.score_sketch import grid
 

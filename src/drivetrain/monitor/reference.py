@@ -19,19 +19,22 @@ from drivetrain.core.arrays import Array, Columns, FloatMatrix, FloatVector, Ind
 from drivetrain.core.contract import Column, Contract, Target
 from drivetrain.core.errors import BundleError, InternalError
 from drivetrain.core.manifest import Manifest, canonical_json
-from drivetrain.monitor.calibrate import CalibrationMap, fit_calibration
 from drivetrain.monitor.joint import JointReference, make_joint, typical_places
 from drivetrain.monitor.losses import LossTable, fit_losses, short
-from drivetrain.monitor.subjects import answers, class_numbers, measured, sketch, watched_classes
-from drivetrain.stats.calibration import ReliabilityBin, reliability, value_reliability
-from drivetrain.stats.score_sketch import count_scores
+from drivetrain.monitor.scores import (
+    AnsweredOutOfFold,
+    ScoreReference,
+    reference_scores,
+    short_table,
+)
+from drivetrain.monitor.subjects import answers, measured, sketch, watched_classes
+from drivetrain.stats.calibration import ReliabilityBin, value_reliability
 from drivetrain.stats.sketch import Bins, ColumnSketch, make_cuts, make_levels
 
 REFERENCE_FILE = "reference.json"
 REFERENCE_PROTOCOL = 1
 MOST_BYTES = 256_000
 MOST_COLUMN_BYTES = 8_000
-TOP = "top"  # the event that the predicted label is right
 _DETAILS = ((20, 40, 41), (10, 20, 11), (6, 8, 3))  # bins, levels, quantiles
 _EFFECTS = 3  # answers of which the effect of bins is kept
 
@@ -59,14 +62,6 @@ class SubjectReference(msgspec.Struct, frozen=True, kw_only=True):
         return max((float(np.sqrt(shares @ np.square(e))) for e in self.effect), default=0.0)
 
 
-class ScoreReference(msgspec.Struct, frozen=True, kw_only=True):
-    """One class's probabilities: how they read as chances, and what was observed, binned."""
-
-    calibration: CalibrationMap
-    counts: tuple[tuple[int, int], ...]  # (cell, rows), the cell as in stats.score_sketch
-    reliability: tuple[ReliabilityBin, ...]
-
-
 class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of ``reference.json``."""
 
@@ -90,7 +85,12 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_reference(
-    contract: Contract, columns: Columns, outputs: dict[str, Array], y: FloatVector
+    contract: Contract,
+    columns: Columns,
+    outputs: dict[str, Array],
+    y: FloatVector,
+    *,
+    out_of_fold: AnsweredOutOfFold | None = None,
 ) -> bytes:
     """Make ``reference.json`` from held-out rows; the same rows give the same bytes.
 
@@ -104,13 +104,17 @@ def make_reference(
         What the graph answers to them.
     y
         Class numbers or values, shape (n,).
+    out_of_fold
+        What a classification answered to training rows: its calibration is taken of them too.
     """
     if contract.target is None:
         raise InternalError(
             where="reference", expected="a target", got="none", remedy="Report it.", code="DT7J0"
         )
     for bins, levels, quantiles in _DETAILS:
-        made = _make(contract, contract.target, columns, outputs, y, (bins, levels, quantiles))
+        made = _make(
+            contract, contract.target, columns, outputs, y, (bins, levels, quantiles), out_of_fold
+        )
         data = canonical_json(made)
         if len(data) <= MOST_BYTES and _widest(made) <= MOST_COLUMN_BYTES:
             return data
@@ -157,6 +161,7 @@ def _make(
     outputs: dict[str, Array],
     y: FloatVector,
     detail: tuple[int, int, int],
+    out_of_fold: AnsweredOutOfFold | None,
 ) -> Reference:
     said = _standard_answers(target, outputs)
     subjects, slots, places = [], {}, {}
@@ -177,9 +182,9 @@ def _make(
         columns=tuple(subjects),
         outputs=tuple(watched),
         target=_target_subject(target, y, said),
-        scores={} if is_value else _scores(target, outputs, y),
+        scores={} if is_value else reference_scores(target, outputs, y, out_of_fold),
         losses=_losses(outputs, y, slots, (*subjects, *watched)) if is_value else {},
-        reliability=_short_table(value_reliability(y, outputs["prediction"])) if is_value else (),
+        reliability=short_table(value_reliability(y, outputs["prediction"])) if is_value else (),
         joint=make_joint({s.name: s.typical for s in subjects}, places, _order(subjects)),
     )
 
@@ -254,39 +259,6 @@ def _target_subject(target: Target, y: FloatVector, said: FloatMatrix) -> Subjec
         names = np.array(target.classes, dtype=object)
         column, values = Column(name=target.name, kind="category"), names[y.astype(np.int64)]
     return _subject(column, values, said, _DETAILS[0])[0]
-
-
-def _scores(target: Target, outputs: dict[str, Array], y: FloatVector) -> dict[str, ScoreReference]:
-    probabilities = np.asarray(outputs["probabilities"]).astype(np.float64)
-    predicted = class_numbers(target, outputs["prediction"])
-    scores = {
-        target.classes[k]: _score(y == k, probabilities[:, k], predicted == k)
-        for k in watched_classes(target)
-    }
-    if len(target.classes) > 2:
-        confidence = probabilities[np.arange(len(y)), predicted]
-        scores[TOP] = _score(y == predicted, confidence, np.ones(len(y), dtype=bool))
-    return scores
-
-
-def _score(event: Array, probability: FloatVector, is_predicted: Array) -> ScoreReference:
-    came = event.astype(np.float64)
-    counts = count_scores(probability, is_predicted).ravel()
-    filled = np.flatnonzero(counts)
-    return ScoreReference(
-        calibration=fit_calibration(came, probability),
-        counts=tuple((int(cell), int(counts[cell])) for cell in filled),
-        reliability=_short_table(reliability(came, probability, bins=20)),
-    )
-
-
-def _short_table(table: tuple[ReliabilityBin, ...]) -> tuple[ReliabilityBin, ...]:
-    shortened = []
-    for part in table:
-        plain = msgspec.structs.asdict(part)
-        rounded = {name: short([plain[name]])[0] for name in plain if name != "rows"}
-        shortened.append(msgspec.structs.replace(part, **rounded))
-    return tuple(shortened)
 
 
 def _losses(

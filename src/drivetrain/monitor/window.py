@@ -11,7 +11,8 @@ from drivetrain.core.arrays import Array, Columns, IndexVector
 from drivetrain.core.contract import Contract, Target
 from drivetrain.core.errors import InternalError
 from drivetrain.monitor.joint import standardised
-from drivetrain.monitor.reference import TOP, Reference, SubjectReference
+from drivetrain.monitor.reference import Reference, SubjectReference
+from drivetrain.monitor.scores import TOP
 from drivetrain.monitor.subjects import answers, class_numbers, measured, sketch, watched_classes
 from drivetrain.stats.joint_sketch import JointSketch, empty_joint, sketch_joint
 from drivetrain.stats.score_sketch import count_scores

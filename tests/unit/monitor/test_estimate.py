@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from functools import cache
 
+import msgspec
 import numpy as np
 import pytest
 
-from drivetrain.monitor.calibrate import CalibrationMap, fit_calibration
+from drivetrain.monitor.calibrate import CalibrationMap, Observed, calibrate, fit_calibration
 from drivetrain.monitor.estimate import estimable, estimate
 from drivetrain.monitor.losses import fit_losses
+from drivetrain.monitor.reference import Reference, make_reference
+from drivetrain.monitor.scores import TOP, AnsweredOutOfFold
 from drivetrain.stats.metrics import score
 from drivetrain.testing.monitored import (
     monitored_contract,
@@ -94,6 +97,57 @@ def test_few_rows_leave_probabilities_nearly_at_their_word_and_unsure() -> None:
     drawn = few.drawn(np.array([0.3]), 200, np.random.default_rng(0))
     assert drawn.std() > 0.1
     assert CalibrationMap().chances(np.array([0.3]))[0] == pytest.approx(0.3)
+
+
+def observed(rows: int, seed: int, *, bent: float = 1.0) -> Observed:
+    """Events whose chance is ``p**bent`` by the odds; a model's own word at 1."""
+    random = np.random.default_rng(seed)
+    given = random.uniform(0.02, 0.98, rows)
+    true = given**bent / (given**bent + (1 - given) ** bent)
+    return Observed((random.random(rows) < true).astype(float), given)
+
+
+def spread_of(found: CalibrationMap) -> float:
+    return float(np.trace(np.array(found.covariance).reshape(3, 3)))
+
+
+def test_rows_answered_out_of_fold_make_the_calibration_surer() -> None:
+    held_out, more = observed(500, 1), observed(20_000, 2)
+    alone, together = calibrate(held_out, None), calibrate(held_out, more)
+    middle = np.linspace(0.05, 0.95, 19)
+
+    assert spread_of(together) < spread_of(alone) / 4
+    off = [np.abs(found.chances(middle) - middle).max() for found in (alone, together)]
+    assert off[1] < off[0]
+
+
+def test_rows_out_of_fold_that_read_otherwise_count_nothing() -> None:
+    held_out, contrary = observed(2_000, 1), observed(20_000, 2, bent=2.0)
+
+    assert calibrate(held_out, contrary) == calibrate(held_out, None)
+    nothing = Observed(np.zeros(0), np.zeros(0))
+    assert calibrate(held_out, nothing) == calibrate(held_out, None)
+
+
+def test_the_reference_takes_out_of_fold_answers_of_every_class() -> None:
+    rows, more = (monitored_rows(n, seed=n, task="multiclass") for n in (600, 20_000))
+    answers = AnsweredOutOfFold(more.outputs["probabilities"].astype(float), more.y)
+    made = [
+        msgspec.json.decode(
+            make_reference(
+                monitored_contract("multiclass"), rows.columns, rows.outputs, rows.y,
+                out_of_fold=given,
+            ),
+            type=Reference,
+        )
+        for given in (None, answers)
+    ]  # fmt: skip
+
+    assert set(made[0].scores) == {"a", "b", "c", TOP}
+    for name in made[0].scores:
+        before, after = (one.scores[name] for one in made)
+        assert spread_of(after.calibration) < spread_of(before.calibration)
+        assert after.counts == before.counts  # of what the shipped graph answers, alone
 
 
 def test_loss_tables_find_where_it_errs() -> None:
