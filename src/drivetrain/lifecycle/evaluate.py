@@ -8,18 +8,22 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
+from drivetrain.core.arrays import Columns
 from drivetrain.core.contract import Target
 from drivetrain.core.errors import BundleError, ContractError, DataError
 from drivetrain.core.manifest import Manifest
 from drivetrain.core.progress import Listener, Reporter, silent
 from drivetrain.core.settings import build
-from drivetrain.data.read import read_table
-from drivetrain.data.stream import located
+from drivetrain.data.sample import RowSample
+from drivetrain.data.stream import Piece, located, stream_table
 from drivetrain.evaluate.scorecard import Scorecard, scorecard
 from drivetrain.lifecycle.predict import BreachCount, breach_counts
-from drivetrain.runtime.admit import admit_target
+from drivetrain.runtime.admit import Breaches, admit_target
 from drivetrain.runtime.model import Model
 from drivetrain.stats.metrics import Metric
+
+PIECE_ROWS = 20_000
+_TARGET = "\0target"  # no column of a table is called so
 
 
 class EvaluateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,10 +36,21 @@ class EvaluateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         int, msgspec.Meta(description="smallest part of the rows to judge on its own", ge=2)
     ] = 50
     seed: Annotated[int, msgspec.Meta(description="seed of the bootstrap", ge=0)] = 0
+    most_rows: Annotated[
+        int,
+        msgspec.Meta(
+            description="rows to score; of a longer table a random sample of so many is scored",
+            ge=2,
+        ),
+    ] = 500_000
 
 
 class EvaluateResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The Scorecard of a bundle on a table; ``score`` is the main metric."""
+    """The Scorecard of a bundle on a table; ``score`` is the main metric.
+
+    ``rows`` are all that were read, breaches among them counted; the Scorecard has the number that
+    were scored.
+    """
 
     bundle: str
     data: str
@@ -61,7 +76,7 @@ def evaluate(
 
     Everything is scored through the bundle's graph, which is what predicts in production. The
     constant baseline is that of the training data. Take rows that training has not seen: on rows
-    it has, every score flatters.
+    it has, every score flatters. The table is read in pieces: memory does not grow with it.
 
     Parameters
     ----------
@@ -94,26 +109,16 @@ def evaluate(
     reporter = Reporter(progress)
     model = Model.load(bundle)
     target = target_of(model.manifest)
-    table = read_table(data)
-    reporter.say("read", f"{table.rows:,} rows of {table.source}")
-    if target.name not in table.frame.columns:
-        raise DataError(
-            where=table.source,
-            expected=f"the target, column '{target.name}'",
-            got=f"columns {', '.join(table.frame.columns[:12])}",
-            remedy="Give labelled rows; 'predict' needs no labels.",
-            code="DT2DE",
-        )
-    try:
-        y = admit_target(target, table.frame[target.name])
-        admitted = model.admit(table.frame)
-    except (ContractError, DataError) as error:
-        raise located(error, table.source, 0) from error
+    source = Path(data).name if isinstance(data, (str, Path)) else "dataframe"
+    sample = RowSample(chosen.most_rows, seed=chosen.seed)
+    counted = _read(data, source, model, target, sample, reporter)
+    columns = sample.columns()
+    y = columns.pop(_TARGET)
     reporter.say("evaluate", "scoring through the graph")
     card = scorecard(
         model,
         model.contract,
-        admitted.columns,
+        columns,
         y,
         metric=metric or model.manifest.metric,
         constant=np.array(training_scorecard(model.manifest).constant),
@@ -122,16 +127,49 @@ def evaluate(
     )
     return EvaluateResult(
         bundle=str(bundle),
-        data=table.source,
-        rows=card.rows,
+        data=source,
+        rows=sample.seen,
         metric=card.metric,
         score=card.score.score,
         score_low=card.score.low,
         score_high=card.score.high,
         scorecard=card,
-        breaches=breach_counts(admitted.breaches),
+        breaches=breach_counts(counted),
         elapsed_s=reporter.elapsed_s,
     )
+
+
+def _read(
+    data: Any, source: str, model: Model, target: Target, sample: RowSample, reporter: Reporter
+) -> Breaches:
+    """Admit every row into the sample, and count the breaches of all of them."""
+    counted: Breaches = {}
+    for piece in stream_table(data, rows=PIECE_ROWS):
+        columns, breaches = _admitted(model, target, piece, source)
+        sample.add(columns)
+        for place, count in breaches.items():
+            counted[place] = counted.get(place, 0) + count
+        reporter.say("read", f"{sample.seen:,} rows", done=piece.done, total=1.0)
+    return counted
+
+
+def _admitted(model: Model, target: Target, piece: Piece, source: str) -> tuple[Columns, Breaches]:
+    """Return typed columns of a piece, the target's numbers with them."""
+    names = list(piece.rows) if isinstance(piece.rows, dict) else list(piece.rows.columns)
+    if target.name not in names:
+        raise DataError(
+            where=source,
+            expected=f"the target, column '{target.name}'",
+            got=f"columns {', '.join(names[:12])}",
+            remedy="Give labelled rows; 'predict' needs no labels.",
+            code="DT2DE",
+        )
+    try:
+        y = admit_target(target, piece.rows[target.name])
+        admitted = model.admit(piece.rows)
+    except (ContractError, DataError) as error:
+        raise located(error, source, piece.first) from error
+    return {**admitted.columns, _TARGET: y}, admitted.breaches
 
 
 def training_scorecard(manifest: Manifest) -> Scorecard:

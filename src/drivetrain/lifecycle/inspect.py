@@ -9,7 +9,7 @@ import msgspec
 
 from drivetrain.core.contract import Column
 from drivetrain.core.findings import Decision, Finding
-from drivetrain.core.manifest import MANIFEST_FILE, Lineage, Manifest, Output, Proof
+from drivetrain.core.manifest import Lineage, Manifest, Output, Proof
 from drivetrain.runtime.bundle import read_bundle
 
 
@@ -92,7 +92,7 @@ def inspect(bundle: str | Path) -> InspectResult:
     manifest = read.manifest
     target = manifest.contract.target
     score = _score(manifest)
-    size_bytes = (read.path / MANIFEST_FILE).stat().st_size
+    size_bytes = sum(file.stat().st_size for file in read.path.iterdir())
     return InspectResult(
         bundle=str(bundle),
         name=manifest.name,
@@ -106,7 +106,7 @@ def inspect(bundle: str | Path) -> InspectResult:
         score_low=score.get("low"),
         score_high=score.get("high"),
         content_hash=manifest.content_hash,
-        size_bytes=size_bytes + sum(seal.size_bytes for seal in manifest.files.values()),
+        size_bytes=size_bytes,
         files=tuple(
             FileRow(name=name, size_bytes=seal.size_bytes, sha256=seal.sha256)
             for name, seal in sorted(manifest.files.items())

@@ -80,6 +80,24 @@ def test_a_frame_and_its_file_score_the_same(bundle, tmp_path):
     assert from_frame == evaluate(bundle, tmp_path / "labelled.parquet").scorecard
 
 
+def test_a_long_table_is_read_whole_and_scored_on_a_sample(bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr("drivetrain.lifecycle.evaluate.PIECE_ROWS", 70)
+    labelled().with_columns(age=pl.Series([None] + [1] * 299)).write_csv(tmp_path / "long.csv")
+    every, some = (evaluate(bundle, tmp_path / "long.csv", most_rows=n) for n in (300, 100))
+    assert (every.rows, every.scorecard.rows) == (300, 300)
+    assert (some.rows, some.scorecard.rows) == (300, 100)
+    assert every.breaches == some.breaches
+    assert every.scorecard == evaluate(bundle, pl.read_csv(tmp_path / "long.csv")).scorecard
+
+
+def test_a_fault_far_down_the_file_is_named_by_its_row(bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr("drivetrain.lifecycle.evaluate.PIECE_ROWS", 70)
+    plans = ["a"] * 250 + ["z"] + ["b"] * 49
+    labelled().with_columns(plan=pl.Series(plans)).write_csv(tmp_path / "bad.csv")
+    with pytest.raises(DataError, match=r"bad\.csv row 251"):
+        evaluate(bundle, tmp_path / "bad.csv")
+
+
 def test_another_metric_or_the_users_own_can_be_the_main_one(bundle):
     assert evaluate(bundle, labelled(), metric="accuracy").metric == "accuracy"
     hits = Metric("hits", lambda y, p, w: float(np.average(y == p, weights=w)), "label", True,
