@@ -157,20 +157,20 @@ def _run(
     proof = choose_proof_rows(rows, settings.seed)
     with open_run(places.run, header) as journal, clearing(places.run):
         window = budget.window()
-        fitted = fit_model(
+        searched = fit_model(
             rows, proof.together(), metric, settings, journal=journal,
             budget=replace(budget, kept_s=kept_s(rows, settings, budget)),
             staff=staff, reporter=reporter,
         )  # fmt: skip
         fitted, renewed = renew(
-            rows, fitted, proof.together(), settings,
+            rows, searched, proof.together(), settings,
             journal=journal, window=window, budget=budget, staff=staff, reporter=reporter,
         )  # fmt: skip
         staff.crew.close()
         reporter.say("prove", f"comparing graph and libraries on {rows.holdout.rows:,} rows")
         judged = prove_model(rows, fitted, proof)
         shipping = judged if renewed is None else prove_model(rows, renewed, proof)
-        shipped = ship(rows, judged, shipping, settings, places, reporter)
+        shipped = ship(rows, searched, judged, shipping, settings, places, reporter)
     return _result(shipped, fitted, places, budget)
 
 

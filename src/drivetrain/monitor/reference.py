@@ -84,6 +84,13 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
         raise KeyError(name)
 
 
+class LossGain(msgspec.Struct, frozen=True, kw_only=True):
+    """Losses in production as a share of those of the answers at hand."""
+
+    absolute: float = 1.0
+    squared: float = 1.0
+
+
 def make_reference(
     contract: Contract,
     columns: Columns,
@@ -91,6 +98,7 @@ def make_reference(
     y: FloatVector,
     *,
     out_of_fold: AnsweredOutOfFold | None = None,
+    gain: LossGain | None = None,
 ) -> bytes:
     """Make ``reference.json`` from held-out rows; the same rows give the same bytes.
 
@@ -106,6 +114,8 @@ def make_reference(
         Class numbers or values, shape (n,).
     out_of_fold
         What a classification answered to training rows: its calibration is taken of them too.
+    gain
+        How the losses of these answers shrink in production, of a regression.
     """
     if contract.target is None:
         raise InternalError(
@@ -113,8 +123,9 @@ def make_reference(
         )
     for bins, levels, quantiles in _DETAILS:
         made = _make(
-            contract, contract.target, columns, outputs, y, (bins, levels, quantiles), out_of_fold
-        )
+            contract, contract.target, columns, outputs, y, (bins, levels, quantiles), out_of_fold,
+            gain or LossGain(),
+        )  # fmt: skip
         data = canonical_json(made)
         if len(data) <= MOST_BYTES and _widest(made) <= MOST_COLUMN_BYTES:
             return data
@@ -162,6 +173,7 @@ def _make(
     y: FloatVector,
     detail: tuple[int, int, int],
     out_of_fold: AnsweredOutOfFold | None,
+    gain: LossGain,
 ) -> Reference:
     said = _standard_answers(target, outputs)
     subjects, slots, places = [], {}, {}
@@ -183,7 +195,7 @@ def _make(
         outputs=tuple(watched),
         target=_target_subject(target, y, said),
         scores={} if is_value else reference_scores(target, outputs, y, out_of_fold),
-        losses=_losses(outputs, y, slots, (*subjects, *watched)) if is_value else {},
+        losses=_losses(outputs, y, slots, (*subjects, *watched), gain) if is_value else {},
         reliability=short_table(value_reliability(y, outputs["prediction"])) if is_value else (),
         joint=make_joint({s.name: s.typical for s in subjects}, places, _order(subjects)),
     )
@@ -266,12 +278,13 @@ def _losses(
     y: FloatVector,
     slots: Mapping[str, IndexVector],
     subjects: tuple[SubjectReference, ...],
+    gain: LossGain,
 ) -> dict[str, LossTable]:
     error = y - np.asarray(outputs["prediction"], dtype=np.float64)
     sizes = {subject.name: subject.bins.count + 1 for subject in subjects}
     return {
-        "absolute": fit_losses(np.abs(error), slots, sizes),
-        "squared": fit_losses(error**2, slots, sizes),
+        "absolute": fit_losses(gain.absolute * np.abs(error), slots, sizes),
+        "squared": fit_losses(gain.squared * error**2, slots, sizes),
     }
 
 

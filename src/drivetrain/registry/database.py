@@ -80,7 +80,7 @@ def connect(url: str) -> Engine:
                 where=f"ledger {parsed.render_as_string(hide_password=True)}",
                 expected="the library 'psycopg'",
                 got="no such library",
-                remedy="Install it: pip install 'drivetrain[postgresql]'",
+                remedy="Install it: pip install 'drivetrain[serve]'",
             ) from error
     else:
         raise _bad_url(url)

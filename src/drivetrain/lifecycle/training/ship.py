@@ -22,9 +22,9 @@ from drivetrain.lifecycle.training.places import Places
 from drivetrain.lifecycle.training.prove import Proved
 from drivetrain.lifecycle.training.rows import Rows
 from drivetrain.lifecycle.training.settings import LatencyResult, TrainSettings
+from drivetrain.lifecycle.training.sketches import sketch_reference
 from drivetrain.lifecycle.training.speed import measure
-from drivetrain.monitor.reference import REFERENCE_FILE, make_reference
-from drivetrain.monitor.scores import AnsweredOutOfFold
+from drivetrain.monitor.reference import REFERENCE_FILE
 from drivetrain.report.card import CARD_FILE, render_card
 from drivetrain.report.page import REPORT_FILE, render_report
 from drivetrain.runtime.bundle import Bundle
@@ -56,6 +56,7 @@ def outputs_of(target: Target) -> tuple[Output, ...]:
 
 def ship(
     rows: Rows,
+    searched: FittedModel,
     judged: Proved,
     shipping: Proved,
     settings: TrainSettings,
@@ -66,6 +67,8 @@ def ship(
 
     Parameters
     ----------
+    searched
+        What the search chose, with its out-of-fold answers.
     judged
         Has not seen the holdout: the scores are its, and so are the sketches of its predictions.
     shipping
@@ -103,7 +106,7 @@ def ship(
         graph,
         _vectors(model, rows),
         extra={
-            REFERENCE_FILE: _reference(honest, rows, fitted if honest is model else None),
+            REFERENCE_FILE: sketch_reference(rows, searched, judged, shipping, honest),
             REPORT_FILE: render_report(whole, msgspec.to_builtins(fitted.leaderboard)),
             CARD_FILE: render_card(whole),
         },
@@ -168,32 +171,3 @@ def _vectors(model: Model, rows: Rows) -> bytes:
     columns = {name: values[chosen] for name, values in rows.holdout.columns.items()}
     raw = rows.frame[chosen].to_dicts()
     return make_vectors(rows.contract, raw, columns, model.run(columns))
-
-
-def _reference(model: Model, rows: Rows, fitted: FittedModel | None) -> bytes:
-    """Sketch the holdout, which monitoring compares with: training rows would flatter the model.
-
-    Only how probabilities read as chances is learned from training rows too, answered out of fold.
-    ``fitted`` is None where the models that ship have learned from more rows than those judged:
-    they read better than any of these.
-    """
-    columns = rows.holdout.columns
-    return make_reference(
-        rows.contract,
-        columns,
-        model.run(columns),
-        rows.holdout.y,
-        out_of_fold=None if fitted is None else _out_of_fold(fitted, rows),
-    )
-
-
-def _out_of_fold(fitted: FittedModel, rows: Rows) -> AnsweredOutOfFold | None:
-    """Return the blend's out-of-fold probabilities; None for a regression."""
-    if rows.target.task == "regression":
-        return None
-    trials = [(member.trial, member.weight) for member in fitted.members]
-    judged = np.logical_and.reduce([trial.judged() for trial, _ in trials])
-    mixed = np.sum([trial.prediction[judged] * weight for trial, weight in trials], axis=0)
-    if mixed.shape[1] == 1:
-        mixed = np.hstack([1.0 - mixed, mixed])
-    return AnsweredOutOfFold(mixed, rows.training.y[judged])
