@@ -89,7 +89,9 @@ def try_metric(metric: Metric, task: Task, classes: int, *, weighted: bool) -> N
     """
     generator = np.random.default_rng(0)
     n = _TRIED_ROWS
-    y = generator.random(n) if task == "regression" else np.arange(n) % max(classes, 2) * 1.0
+    y: FloatVector = (
+        generator.random(n) if task == "regression" else np.arange(n) % max(classes, 2) * 1.0
+    )
     prediction: Array = y.copy()
     if metric.needs == "probability":
         prediction = generator.dirichlet(np.ones(max(classes, 2)), n)
