@@ -90,7 +90,9 @@ def try_metric(metric: Metric, task: Task, classes: int, *, weighted: bool) -> N
     generator = np.random.default_rng(0)
     n = _TRIED_ROWS
     y: FloatVector = (
-        generator.random(n) if task == "regression" else np.arange(n) % max(classes, 2) * 1.0
+        generator.random(n)
+        if task == "regression"
+        else (np.arange(n) % max(classes, 2)).astype(np.float64)
     )
     prediction: Array = y.copy()
     if metric.needs == "probability":
