@@ -35,11 +35,13 @@ def test_workers_count_and_log_everything_once(tmp_path: Path) -> None:
         reply = httpx.post(f"{server.url}/invocations", json=asked)
         assert reply.status_code == 200
         ids.add(reply.headers["x-prediction-id"])
-    for _ in range(200):  # a worker shows its counts a few times a second
-        if rows_counted(server.url) == 120:
+    counted = 0.0
+    for _ in range(200):  # a worker shows its counts to the others a few times a second
+        counted = rows_counted(server.url)
+        if counted == 120:
             break
         threading.Event().wait(0.05)
-    assert rows_counted(server.url) == 120
+    assert counted == 120
     assert server.stop() == 0
     logged = pl.read_parquet(sorted(log.glob("*.parquet")))
     assert len(logged) == 120

@@ -50,6 +50,11 @@ def link(path: Path) -> None:
     path.symlink_to(target)
 
 
+def link_endless(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
 ATTACKS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no model": (lambda b: (b / "model.onnx").unlink(), "model.onnx: expected a sealed file"),
     "no vectors": (lambda b: (b / "vectors.json").unlink(), "vectors.json"),
@@ -74,7 +79,7 @@ ATTACKS: dict[str, tuple[Callable[[Path], object], str]] = {
     "hidden file": (lambda b: (b / ".hook").write_text("1"), ".hook: expected no such file"),
     "folder": (lambda b: (b / "code").mkdir(), "code: expected a plain file"),
     "linked model": (lambda b: link(b / "model.onnx"), "model.onnx: expected a plain file, got a"),
-    "linked known file": (lambda b: (b / "MLmodel").symlink_to("/dev/zero"), "got a link"),
+    "linked known file": (lambda b: link_endless(b / "MLmodel"), "got a link"),
     "path in the manifest": (
         lambda b: reseal(b, files={**manifest_of(b).files,
                                    "../x": manifest_of(b).files["model.onnx"]}),
