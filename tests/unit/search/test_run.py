@@ -12,10 +12,10 @@ import pytest
 from drivetrain.core.errors import InternalError, SettingError
 from drivetrain.core.progress import Progress, Reporter
 from drivetrain.search.budget import Budget
-from drivetrain.search.crew import Forking
+from drivetrain.search.crew import Forking, Staff
 from drivetrain.search.journal import Header, open_run
 from drivetrain.search.portfolio import Draft
-from drivetrain.search.run import Staff, search
+from drivetrain.search.run import search
 from drivetrain.search.study import Study
 from drivetrain.search.trial import Trial
 

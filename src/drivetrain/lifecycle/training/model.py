@@ -23,10 +23,11 @@ from drivetrain.lifecycle.training.settings import TrainSettings, TrialRow
 from drivetrain.models.family import Family, Shape
 from drivetrain.search.blend import Blend, Candidate, choose_blend
 from drivetrain.search.budget import Budget
+from drivetrain.search.crew import Staff
 from drivetrain.search.encodings import Encodings, TrainingRows
 from drivetrain.search.journal import Header, Journal
 from drivetrain.search.portfolio import plan_portfolio
-from drivetrain.search.run import Staff, search
+from drivetrain.search.run import search
 from drivetrain.search.study import Problem, Study
 from drivetrain.search.threshold import choose_threshold
 from drivetrain.search.trial import Trial, from_margin
@@ -37,7 +38,7 @@ from drivetrain.stats.metrics import Metric, default_metric, find_metric
 # encoders and the reading of cells, two cores serve 100,000, 60,000 or 22,000 rows a second.
 TIERS_NS = (11_000.0, 25_000.0, 75_000.0)
 _PACKAGES = ("drivetrain", "numpy", "onnxruntime", "onnx", "lightgbm", "scikit-learn", "polars",
-             "xgboost", "catboost")  # fmt: skip
+             "xgboost", "catboost", "torch", "scipy")  # fmt: skip
 # What may change between two runs that go on with each other's trials.
 _NOT_OF_THE_TRIALS = {"time_limit": 0.0, "out": None, "overwrite": False, "name": None,
                       "workers": None, "trials": None, "strict": False}  # fmt: skip
@@ -152,6 +153,9 @@ def fit_model(
         staff=staff,
         reporter=reporter,
     )
+    # Which encodings were begun hangs on the clock, whether or not a trial came of them.
+    told = journal.choose("encodings", lambda: msgspec.to_builtins(encodings.decisions))
+    encoded = msgspec.convert(told, tuple[Decision, ...])
     reporter.say("search", f"blending {len(trials)} trials")
     candidates = comparable(trials)
     once = budget.kept_s > 0  # fitted again, some on all rows at once
@@ -175,7 +179,7 @@ def fit_model(
         metric=metric,
         linear=_linear_baseline(trials, rows.holdout.rows),
         leaderboard=_leaderboard(journal, trials, blend, metric),
-        decisions=(*portfolio.decisions, *brought.decisions, *encodings.decisions, *why),
+        decisions=(*portfolio.decisions, *brought.decisions, *encoded, *why),
     )
 
 

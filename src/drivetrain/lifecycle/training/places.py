@@ -11,6 +11,7 @@ from pathlib import Path
 
 from drivetrain.bundle.write import check_place
 from drivetrain.core.errors import GateError, UserError
+from drivetrain.search.journal import JOURNAL_FILE, empty_run
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,15 @@ def choose_places(out: str | Path | None, *, overwrite: bool) -> Places:
 
 @contextmanager
 def clearing(run: Path) -> Iterator[None]:
-    """Remove the run folder when nothing in it is worth going on with.
+    """Remove from the run folder what is not worth keeping.
 
-    It is gone after success and after a mistake of the user's, which a second run would meet
-    again. After a kill, an interrupt or a fault it stays, and a second run goes on from it.
+    After success its journal stays, to be replayed; after a mistake of the user's, which a second
+    run would meet again, nothing. After a kill, an interrupt or a fault all of it stays, and a
+    second run goes on from it.
     """
     try:
         yield
     except (UserError, GateError):
         shutil.rmtree(run, ignore_errors=True)
         raise
-    shutil.rmtree(run, ignore_errors=True)
+    empty_run(run, keep=(JOURNAL_FILE,))

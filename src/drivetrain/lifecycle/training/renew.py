@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,12 @@ from drivetrain.lifecycle.training.model import Chosen, FittedModel, members_of
 from drivetrain.lifecycle.training.rows import Part, Rows
 from drivetrain.lifecycle.training.settings import TrainSettings
 from drivetrain.search.budget import Budget, Window
+from drivetrain.search.crew import Staff
 from drivetrain.search.encodings import Encodings, TrainingRows
 from drivetrain.search.fit import BROUGHT_FILE, families_of
 from drivetrain.search.journal import Journal
 from drivetrain.search.portfolio import Draft
-from drivetrain.search.run import Staff, search
+from drivetrain.search.run import search
 from drivetrain.search.study import Problem, Study
 from drivetrain.search.trial import Trial
 
@@ -78,6 +80,8 @@ def renew(
     ----------
     window
         When it must end.
+    budget
+        With the seconds that the search has left for this, ``kept_s``.
 
     Returns
     -------
@@ -85,7 +89,7 @@ def renew(
         The model to judge: the one given, or without members that there is no time to fit again;
         and the same on every row, or None where it is not worth while or the time was too short.
     """
-    if not kept_s(rows, settings, budget):
+    if not budget.kept_s:
         return fitted, None
     left_s = window.ends_s - budget.elapsed_s
     keys = journal.choose("every row", lambda: _affordable(fitted, left_s, staff.workers))
@@ -93,13 +97,17 @@ def renew(
         return fitted, None
     judged = _only(fitted, keys)
     reporter.say("search", f"fitting {len(keys)} chosen Recipes on every row")
-    renewed = _fit_again(
-        rows, judged, proof, settings,
-        journal=journal, window=window, budget=budget, staff=staff, reporter=reporter,
-    )  # fmt: skip
-    if not journal.choose("every row, done", lambda: renewed is not None) or renewed is None:
-        return judged, None
-    return renewed
+
+    @cache
+    def again() -> tuple[FittedModel, FittedModel] | None:
+        return _fit_again(
+            rows, judged, proof, settings,
+            journal=journal, window=window, budget=budget, staff=staff, reporter=reporter,
+        )  # fmt: skip
+
+    # A replay of a run whose time was too short for it does not begin it.
+    done = journal.choose("every row, done", lambda: again() is not None)
+    return (again() if done else None) or (judged, None)
 
 
 def _affordable(fitted: FittedModel, seconds: float, workers: int) -> list[str]:
@@ -164,6 +172,7 @@ def _fit_again(
             trials = search(
                 study, encodings, drafts,
                 journal=journal, budget=budget, window=window, staff=staff, reporter=reporter,
+                name=f"{part.name}: trials",
             )  # fmt: skip
         except SettingError:  # the time limit: there was not enough left for one model
             return None
