@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drivetrain.core.arrays import Features, FloatMatrix
-from drivetrain.graph.program import BLEND, CALIBRATED, Program, target_of
+from drivetrain.graph.program import BLEND, CALIBRATED, Member, Program, target_of
 from drivetrain.graph.run import run_blocks
 
 
@@ -62,8 +62,13 @@ def weighted(program: Program, answers: Mapping[str, MemberAnswers], rows: slice
     parts = []
     for member in program.members:
         margin = np.mean([each[rows] for each in answers[member.name].margins], axis=0)
-        parts.append(member.weight * link_of(member.link, margin))
+        parts.append(member.weight * answer_of(member, margin))
     return np.asarray(np.sum(parts, axis=0), np.float64)
+
+
+def answer_of(member: Member, margin: FloatMatrix) -> FloatMatrix:
+    """Return a member's probabilities or predictions from its margins, float64 (m, t)."""
+    return link_of(member.link, margin) if member.curve is None else member.curve.at(margin)
 
 
 def link_of(link: str, margin: FloatMatrix) -> FloatMatrix:

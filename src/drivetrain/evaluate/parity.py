@@ -26,7 +26,7 @@ from drivetrain.core.contract import Target
 from drivetrain.core.errors import ParityError
 from drivetrain.core.manifest import Proof
 from drivetrain.evaluate.differences import relative, same_bits, shown
-from drivetrain.evaluate.library_answers import MemberAnswers, blend_of, link_of, weighted
+from drivetrain.evaluate.library_answers import MemberAnswers, answer_of, blend_of, weighted
 from drivetrain.evaluate.suspect import (
     extreme_column,
     feature_columns,
@@ -313,7 +313,7 @@ class _Proving:
         for member in self.program.members:
             places, answer = lowered.members[member.name], self.answers[member.name]
             margin = np.mean([each[row : row + 1] for each in answer.margins], axis=0)
-            probability = link_of(member.link, margin)
+            probability = answer_of(member, margin)
             for wire, right in ((places.margin, margin), (places.probability, probability)):
                 if wire in found and np.any(relative(found[wire], right, self.scale) > TOLERANCE):
                     return wire

@@ -8,15 +8,18 @@ from drivetrain.core.contract import Column, Contract
 from drivetrain.core.findings import Decision
 from drivetrain.features.encoder import EncoderSpec, Target
 
+FEW = 10  # values that trees of several classes ask for one by one
 ONE_HOT_LIMIT = 20  # more features of one column than this cost more than they tell
 TARGET_MEANS_CLASSES = 12  # K means for each column: past this the matrix is mostly these
+MOST_FREQUENT = 100  # values of a column with more that have a feature each all the same
+FREQUENT_CELLS = 4_000_000  # room for these features, of all such columns and rows together
 WORDS_LIMIT = 1000  # dense float32 features of one text column in a linear model
 
 
 def plan(
     contract: Contract, target: Target, encoding: Literal["trees", "linear"], rows: int
 ) -> tuple[tuple[EncoderSpec, ...], tuple[Decision, ...]]:
-    """Return one encoder for each input column, with a Decision for each.
+    """Return encoders for each input column, with a Decision for each.
 
     Parameters
     ----------
@@ -30,6 +33,9 @@ def plan(
         choose = _for_trees if encoding == "trees" else _for_linear
         spec, choice, reason = choose(column, target, rows)
         specs.append(spec)
+        if spec.encoder == "target" and (limit := _frequent(contract, encoding, rows)):
+            specs.append(_spec("one_hot", column, limit=limit))
+            choice += f", and a feature for each of the {limit} most frequent values"
         decisions.append(
             Decision(
                 subject=f"encoding of column '{column.name}' for {encoding}",
@@ -38,6 +44,14 @@ def plan(
             )
         )
     return tuple(specs), tuple(decisions)
+
+
+def _frequent(contract: Contract, encoding: str, rows: int) -> int:
+    """Return how many frequent values of a column with many have a feature each."""
+    if encoding == "trees":
+        return 0
+    many = sum(c.kind == "category" and c.distinct > ONE_HOT_LIMIT for c in contract.columns)
+    return min(MOST_FREQUENT, FREQUENT_CELLS // max(1, rows * many))
 
 
 def _spec(encoder: str, column: Column, **parameters: object) -> EncoderSpec:
@@ -79,6 +93,19 @@ def _for_trees(column: Column, target: Target, rows: int) -> tuple[EncoderSpec, 
             _spec("category_codes", column, share=True),
             "its frequency rank and share",
             f"Target means would be {target.classes} features for this one column.",
+        )
+    if column.distinct <= 2:
+        return (
+            _spec("category_codes", column),
+            "its frequency rank",
+            "Two values need one question; the mean of the target would tell no more of them.",
+        )
+    if target.task == "multiclass" and column.distinct <= FEW:
+        return (
+            _spec("one_hot", column),
+            "a feature for each frequent value",
+            f"{column.distinct} values are fewer than their means of {target.classes} classes "
+            "would be numbers, and each is one question away.",
         )
     return (
         _spec("target", column, rank=True),
@@ -129,7 +156,7 @@ def _for_linear(column: Column, target: Target, rows: int) -> tuple[EncoderSpec,
             f"{column.distinct} different values: each can have a weight of its own.",
         )
     return (
-        _spec("target", column),
-        "the mean of the target, out of fold",
+        _spec("target", column, scale=True),
+        "the mean of the target, out of fold, centred and scaled",
         f"{column.distinct} different values in {rows} rows are too many for weights of their own.",
     )

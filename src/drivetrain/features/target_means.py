@@ -29,6 +29,9 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
         float, msgspec.Meta(gt=0, description="rows that the overall mean counts for")
     ] = 10.0
     rank: Annotated[bool, msgspec.Meta(description="add the rank by frequency")] = False
+    scale: Annotated[
+        bool, msgspec.Meta(description="centre and scale the means, for linear models and nets")
+    ] = False
     limit: Annotated[int, msgspec.Meta(ge=1, description="most levels kept")] = 10_000
     min_count: Annotated[int, msgspec.Meta(ge=1, description="fewest rows of a level")] = 2
 
@@ -50,6 +53,8 @@ def fit_target_means(
     name = " × ".join(column.name for column in about)
     table, out_of_fold = means_of(levels, target, weight, folds, options.alpha)
     names = names_of(name, table.shape[1])
+    if options.scale:
+        table, out_of_fold = _scaled(table, out_of_fold)
     if options.rank:
         table = np.column_stack([table, np.arange(levels.count + 1)])
         out_of_fold = np.column_stack([out_of_fold, levels.codes])
@@ -57,6 +62,14 @@ def fit_target_means(
     narrow = to_float32(table)
     lookup = Lookup(texts.wire, "features", levels.keys, narrow[:-1], narrow[-1])
     return FittedEncoder((*texts.blocks, lookup), names, to_float32(out_of_fold))
+
+
+def _scaled(table: FloatMatrix, out_of_fold: FloatMatrix) -> tuple[FloatMatrix, FloatMatrix]:
+    """Take the overall mean off, and divide by the spread that the training rows see."""
+    center = table[-1]
+    spread = out_of_fold.std(axis=0)
+    spread = np.where(spread > 1e-12 * np.maximum(np.abs(center), 1.0), spread, 1.0)
+    return (table - center) / spread, (out_of_fold - center) / spread
 
 
 def means_of(

@@ -12,7 +12,7 @@ features that can be made together are (``drivetrain.graph.shared``).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -21,12 +21,12 @@ from onnx import TensorProto
 
 from drivetrain.core.contract import Column, Contract, Target
 from drivetrain.core.errors import DataError, InternalError
-from drivetrain.graph.alike import Asked, places_of
 from drivetrain.graph.archive import content
 from drivetrain.graph.block import Block, GraphBuilder, Wire
 from drivetrain.graph.blocks.foreign import Foreign
 from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.link import LinkBlock, WeightedSum
+from drivetrain.graph.blocks.ramps import Ramps
 from drivetrain.graph.blocks.trees import Trees
 from drivetrain.graph.model import make_model, tensor
 from drivetrain.graph.shared import SharedFeatures, features_of, lower_shared
@@ -60,6 +60,8 @@ class Member:
         From the margin to the prediction or probability: identity, sigmoid, softmax.
     weight
         Of its probability, or prediction, in the blend.
+    curve
+        Undoes a transform of the target: from the margin to the prediction, in the link's place.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Member:
     folds: tuple[tuple[Block, ...], ...]
     link: str
     weight: float = 1.0
+    curve: Ramps | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,6 @@ class _Assembly:
     shared: SharedFeatures
     encoders: dict[bytes, Wire] = field(default_factory=dict)
     matrices: dict[tuple[Wire, ...], Wire] = field(default_factory=dict)
-    asked: Asked = field(default_factory=Asked)
 
 
 def lower(program: Program) -> bytes:
@@ -157,9 +159,7 @@ def lower_with_places(program: Program) -> Lowered:
         part.HasField("g") or part.graphs for node in graph.nodes for part in node.attribute
     )
     tables = [] if nested else [table.described() for table in shared.tables]
-    model = make_model(
-        graph, inputs, outputs, metadata=assembly.asked.described(), described=tables
-    )
+    model = make_model(graph, inputs, outputs, described=tables)
     return Lowered(model, members, blended)
 
 
@@ -214,22 +214,17 @@ def _member(assembly: _Assembly, member: Member) -> Places:
     one = merged(member.folds)
     folds = member.folds if one is None else ((one,),)
     margins = {}
-    places = places_of(member.encoders, assembly.contract.columns)
     for number, fold in enumerate(folds):
-        for block in fold:
-            if isinstance(block, Trees):
-                assembly.asked.add(places, block)
         part = member.name if len(folds) == 1 else f"{member.name}/fold{number}"
         margin = graph.lower(fold, {MATRIX: matrix}, part)[MARGIN]
         if any(isinstance(block, Foreign) for block in fold):
             margin = graph.cast(margin, TensorProto.DOUBLE)
         margins[f"m{number}"] = margin
     share = (1.0 / len(margins),) * len(margins)
-    blocks = (
-        WeightedSum(tuple(margins), MARGIN, share),
-        LinkBlock(MARGIN, "probability", _link(member)),
-    )
-    names = graph.lower(blocks, margins, member.name)
+    link: Block = LinkBlock(MARGIN, "probability", _link(member))
+    if member.curve is not None:
+        link = replace(member.curve, input=MARGIN, output="probability")
+    names = graph.lower((WeightedSum(tuple(margins), MARGIN, share), link), margins, member.name)
     return Places(matrix, names[MARGIN], names["probability"])
 
 

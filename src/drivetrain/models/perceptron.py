@@ -100,6 +100,7 @@ def train(
     plan: Plan,
     budget: Budget,
     seed: int,
+    quantile: float | None = None,
 ) -> tuple[Net, dict[str, Any]]:
     """Train on squashed features.
 
@@ -111,12 +112,14 @@ def train(
         Class numbers (n, 1) or standardised values (n, 1).
     judge
         The same for the validation rows, whose features are in ``validation``.
+    quantile
+        Of the target that a regression is to learn; None is the mean.
     """
     import torch
 
     torch.set_num_threads(budget.threads)
     torch.manual_seed(seed)
-    loss = _loss_of(task)
+    loss = _loss_of(task, quantile)
     outputs = int(y.max()) + 1 if task == "multiclass" else 1
     if validation is not None and judge is not None and task == "multiclass":
         outputs = max(outputs, int(judge.max()) + 1)
@@ -231,7 +234,7 @@ def _groups(net: Net) -> list[dict[str, Any]]:
     return groups
 
 
-def _loss_of(task: Task) -> Callable[[Any, Any, Any], Any]:
+def _loss_of(task: Task, quantile: float | None) -> Callable[[Any, Any, Any], Any]:
     from torch.nn import functional as F
 
     def mean(losses: Any, weight: Any) -> Any:
@@ -243,7 +246,15 @@ def _loss_of(task: Task) -> Callable[[Any, Any, Any], Any]:
         )
     if task == "multiclass":
         return lambda out, y, w: mean(F.cross_entropy(out, y[:, 0].long(), reduction="none"), w)
+    if quantile is not None:
+        return lambda out, y, w: mean(_pinball(y[:, 0] - out[:, 0], quantile), w)
     return lambda out, y, w: mean((out[:, 0] - y[:, 0]) ** 2, w)
+
+
+def _pinball(above: Any, quantile: float) -> Any:
+    import torch
+
+    return torch.maximum(quantile * above, (quantile - 1) * above)
 
 
 def _wave(progress: float) -> float:

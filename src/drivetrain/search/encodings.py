@@ -55,6 +55,7 @@ class Encodings:
             parameters=dict(draft.parameters),
             seed=draft.seed,
             sample=draft.sample,
+            target=draft.target,
         )
         if recipe.matrix not in self._fitted:
             self._fit(recipe)

@@ -112,19 +112,24 @@ def _fit(study: Study, job: FoldJob, budget: Budget) -> Fitted:
     rows = _sample(np.asarray(fold.fit), recipe.sample, recipe.seed)
     watch = _sample(np.asarray(fold.judge), recipe.sample, recipe.seed)
     weight = study.weight
+    y = np.asarray(study.y)
+    metric = problem.metric
+    if recipe.target is not None:
+        y = recipe.target.forward(y)
+        metric = "rmse" if metric == "rmsle" else metric  # it is learned on the scale of logs
     return (
         families_of(job.folder)
         .load(recipe.family)
         .fit(
             np.ascontiguousarray(X[rows]),
-            np.asarray(study.y[rows]),
+            y[rows],
             task=problem.task,
             classes=problem.classes,
-            metric=problem.metric,
+            metric=metric,
             weight=None if weight is None else np.asarray(weight[rows]),
             validation=Validation(
                 X=np.ascontiguousarray(X[watch]),
-                y=np.asarray(study.y[watch]),
+                y=y[watch],
                 weight=None if weight is None else np.asarray(weight[watch]),
             ),
             parameters=recipe.parameters,

@@ -8,8 +8,8 @@ tried after the known ones; one whose library is absent is left out and named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from drivetrain.core.contract import Task
@@ -18,14 +18,18 @@ from drivetrain.core.findings import Decision
 from drivetrain.core.plugins import Plugins
 from drivetrain.features.encoder import EncoderSpec
 from drivetrain.models.family import Family, Shape, Space
-from drivetrain.search.recipe import Encoding
+from drivetrain.search.recipe import Encoding, Recipe
+from drivetrain.search.target_map import TargetMap
 from drivetrain.search.variants import Variant
 
 # By accuracy per second of fitting, on the sets of benchmarks/accuracy. On few rows trees of
-# single rows are worth their size; a perceptron needs the most time of all.
-_ORDER_SMALL = ("lightgbm", "linear", "catboost", "extra_trees", "xgboost", "mlp")
+# single rows are worth their size, and on the fewest a perceptron is the best there is; on many
+# rows it needs the most time of all.
+_ORDER_TINY = ("lightgbm", "linear", "extra_trees", "mlp", "catboost", "xgboost")
+_ORDER_SMALL = ("lightgbm", "linear", "catboost", "extra_trees", "mlp", "xgboost")
 _ORDER_LARGE = ("lightgbm", "linear", "catboost", "xgboost", "extra_trees", "mlp")
-SMALL_ROWS = 20_000
+TINY_ROWS, SMALL_ROWS = 5_000, 20_000
+MAPPED = ("lightgbm", "linear", "catboost", "mlp")  # extra trees hardly gain from a transform
 FIRST = "lightgbm"
 
 SMALL_CELLS = 2_000_000  # rows x columns from which a first model on a sample comes first
@@ -43,6 +47,22 @@ class Draft:
     sample: int | None = None
     variant: Variant = "planned"
     encoders: tuple[EncoderSpec, ...] | None = None  # of a trial that is varied; None: planned
+    target: TargetMap | None = None
+
+    @classmethod
+    def again(
+        cls, recipe: Recipe, *, parameters: Mapping[str, Any] | None = None, seed: int | None = None
+    ) -> Draft:
+        """Return the draft of a Recipe, with other parameters or another seed where given."""
+        return cls(
+            family=recipe.family,
+            encoding=recipe.encoding,
+            parameters=recipe.parameters if parameters is None else parameters,
+            seed=recipe.seed if seed is None else seed,
+            sample=recipe.sample,
+            encoders=recipe.encoders,
+            target=recipe.target,
+        )
 
 
 @dataclass(frozen=True)
@@ -93,17 +113,26 @@ def _folds_decision(cut: int, fitted: int, reason: str) -> Decision:
     return Decision(subject="folds", choice=choice, reason=reason)
 
 
-def plan_portfolio(families: Plugins[Family], task: Task, shape: Shape, *, seed: int) -> Portfolio:
+def plan_portfolio(
+    families: Plugins[Family],
+    task: Task,
+    shape: Shape,
+    *,
+    seed: int,
+    maps: Sequence[TargetMap] = (),
+) -> Portfolio:
     """List the candidates in the order in which they are tried.
 
     Parameters
     ----------
     shape
         Training rows, input columns, classes.
+    maps
+        Transforms of the target that are worth a trial of the families in ``MAPPED``.
     """
     spaces = []
     decisions = []
-    order = _ORDER_SMALL if shape.rows <= SMALL_ROWS else _ORDER_LARGE
+    order = _order(shape.rows)
     for name in sorted(families.names(), key=lambda name: _rank(name, order)):
         try:
             family = families.load(name)
@@ -120,10 +149,31 @@ def plan_portfolio(families: Plugins[Family], task: Task, shape: Shape, *, seed:
         if turn < len(space.defaults)
         for variant in _variants(name, space.encoding)
     ]
+    drafts = _with_maps(drafts, maps)
     if drafts and shape.rows > SAMPLE_ROWS and shape.rows * shape.features > SMALL_CELLS:
         first = drafts[0]
         drafts.insert(0, Draft(first.family, first.encoding, first.parameters, seed, SAMPLE_ROWS))
     return Portfolio(tuple(drafts), dict(spaces), tuple(decisions))
+
+
+def _order(rows: int) -> tuple[str, ...]:
+    if rows <= TINY_ROWS:
+        return _ORDER_TINY
+    return _ORDER_SMALL if rows <= SMALL_ROWS else _ORDER_LARGE
+
+
+def _with_maps(drafts: list[Draft], maps: Sequence[TargetMap]) -> list[Draft]:
+    """Put each transformed target right behind the first plain trial of a family.
+
+    The very first trial stays plain: it is the one that a run of no time ends with.
+    """
+    found: list[Draft] = []
+    for number, draft in enumerate(drafts):
+        found.append(draft)
+        is_first = all(earlier.family != draft.family for earlier in drafts[:number])
+        if draft.family in MAPPED and is_first:
+            found += [replace(draft, target=one) for one in maps]
+    return found
 
 
 def _variants(family: str, encoding: Encoding) -> tuple[Variant, ...]:

@@ -9,6 +9,7 @@ import msgspec
 
 from drivetrain.core.manifest import canonical_json
 from drivetrain.features.encoder import EncoderSpec
+from drivetrain.search.target_map import TargetMap
 
 Encoding: TypeAlias = Literal["trees", "linear"]
 
@@ -16,7 +17,8 @@ Encoding: TypeAlias = Literal["trees", "linear"]
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """Encoders, family, parameters and seed: everything that a Trial is a function of.
 
-    ``sample`` caps the rows that each fold is fitted on; None takes all.
+    ``sample`` caps the rows that each fold is fitted on; None takes all. ``target`` is what models
+    learn in place of the target; None is the target itself.
     """
 
     encoding: Encoding
@@ -25,6 +27,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any]
     seed: int
     sample: int | None = None
+    target: TargetMap | None = None
 
     @property
     def key(self) -> str:

@@ -118,16 +118,7 @@ def trials_again(
     jobs: list[FoldJob] = []
     for key, folds in chosen:
         entry = known[key]
-        recipe = encodings.recipe(
-            Draft(
-                family=entry.recipe.family,
-                encoding=entry.recipe.encoding,
-                parameters=entry.recipe.parameters,
-                seed=entry.recipe.seed,
-                sample=entry.recipe.sample,
-                encoders=entry.recipe.encoders,
-            )
-        )
+        recipe = encodings.recipe(Draft.again(entry.recipe))
         choices = dict(zip(entry.folds, entry.choices, strict=True))
         done = {fold.number for fold in study.finished(recipe.key)}
         jobs.extend(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,10 @@ class Trial:
                 gathered.setdefault(name, []).append(value)
         return gathered
 
+    def answer(self, margin: FloatMatrix) -> FloatMatrix:
+        """Return predictions on the blended scale from margins, float64 (n, t) both."""
+        return answer_of(self.recipe, self.link, margin)
+
     def judged(self) -> Mask:
         """Rows that have an out-of-fold prediction."""
         return ~np.isnan(self.prediction[:, 0])
@@ -73,7 +77,7 @@ def read_trial(study: Study, recipe: Recipe) -> Trial | None:
     prediction = np.full((len(study.y), width), np.nan)
     for fold in folds:
         judge = np.asarray(study.fold(fold.number).judge)
-        prediction[judge] = from_margin(np.asarray(fold.margin()), fold.report.link)
+        prediction[judge] = answer_of(recipe, fold.report.link, np.asarray(fold.margin()))
     judged = ~np.isnan(prediction[:, 0])
     metric = find_metric(study.problem.metric)
     weight = None if study.weight is None else np.asarray(study.weight)[judged]
@@ -88,6 +92,28 @@ def read_trial(study: Study, recipe: Recipe) -> Trial | None:
         seconds=sum(fold.report.seconds for fold in folds),
         is_complete=len(folds) == study.problem.folds,
     )
+
+
+def thinned(trial: Trial, most_ns: float) -> Trial:
+    """Return the trial with as many of its folds' models as may be served, at least one.
+
+    Its out-of-fold predictions stay: each is of a single model. What is lost is the gain of the
+    mean over folds, which is far less than what the trial itself would be missed by.
+    """
+    kept = list(trial.folds)
+    costs = [cost_ns(fold.blocks) for fold in kept]
+    while len(kept) > 1 and sum(costs) > most_ns:
+        kept.pop()
+        costs.pop()
+    if len(kept) == len(trial.folds):
+        return trial
+    return replace(trial, folds=tuple(kept), cost_ns=sum(costs))
+
+
+def answer_of(recipe: Recipe, link: Link, margin: FloatMatrix) -> FloatMatrix:
+    """Apply a Recipe's link, and undo the transform of its target."""
+    prediction = from_margin(margin, link)
+    return prediction if recipe.target is None else recipe.target.back(prediction)
 
 
 def from_margin(margin: FloatMatrix, link: Link) -> FloatMatrix:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -82,13 +82,9 @@ class Tuner:
         done = [trial for trial in trials if trial.recipe.family == family]
         best = max(done, key=lambda trial: self.metric.gain(trial.score))
         asked = _ask(space.ranges, done, self.metric, seed=self.seed + number)
-        return Draft(
-            family=family,
-            encoding=space.encoding,
-            parameters={**best.recipe.parameters, **asked},
-            seed=self.seed + number,
-            encoders=best.recipe.encoders,
-        )
+        parameters = {**best.recipe.parameters, **asked}
+        draft = Draft.again(best.recipe, parameters=parameters, seed=self.seed + number)
+        return replace(draft, sample=None)
 
 
 def _ask(

@@ -3,7 +3,9 @@
 from types import SimpleNamespace
 from typing import Any
 
+from drivetrain.features.encoder import EncoderSpec
 from drivetrain.models.family import Range, Space
+from drivetrain.search.recipe import Recipe
 from drivetrain.search.tuner import Tuner
 from drivetrain.stats.metrics import find_metric
 
@@ -20,8 +22,13 @@ SPACES = {
 }
 
 
+PLANNED = (EncoderSpec("number", ("x",)),)
+
+
 def trial(family: str, score: float, **parameters: Any) -> Any:
-    recipe = SimpleNamespace(family=family, parameters=parameters, encoders=("planned",))
+    recipe = Recipe(
+        encoding="trees", encoders=PLANNED, family=family, parameters=parameters, seed=0
+    )
     return SimpleNamespace(recipe=recipe, score=score)
 
 
@@ -43,7 +50,7 @@ def test_proposals_lie_in_the_ranges_and_keep_the_rest_of_the_best() -> None:
         assert 4 <= draft.parameters["leaves"] <= 64
         assert draft.parameters["kind"] in ("a", "b")
         assert draft.parameters["rounds"] == 7
-        assert draft.encoders == ("planned",)
+        assert draft.encoders == PLANNED
 
 
 def test_the_same_trials_and_seed_give_the_same_proposals() -> None:

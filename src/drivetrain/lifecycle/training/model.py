@@ -16,6 +16,7 @@ from drivetrain.core.plugins import Plugins
 from drivetrain.core.progress import Reporter
 from drivetrain.features.encoder import Target
 from drivetrain.graph.block import Block
+from drivetrain.graph.blocks.ramps import Ramps
 from drivetrain.graph.program import Member, Program
 from drivetrain.lifecycle.training.brought import bring_families, brought_digests
 from drivetrain.lifecycle.training.rows import Rows
@@ -23,20 +24,23 @@ from drivetrain.lifecycle.training.settings import TrainSettings, TrialRow
 from drivetrain.models.family import Family, Shape
 from drivetrain.search.blend import Blend, Candidate, choose_blend
 from drivetrain.search.budget import Budget
+from drivetrain.search.calibrate import choose_calibration
 from drivetrain.search.crew import Staff
 from drivetrain.search.encodings import Encodings, TrainingRows
 from drivetrain.search.journal import Header, Journal
 from drivetrain.search.portfolio import plan_portfolio
 from drivetrain.search.run import search
 from drivetrain.search.study import Problem, Study
+from drivetrain.search.target_map import find_maps
 from drivetrain.search.threshold import choose_threshold
-from drivetrain.search.trial import Trial, from_margin
+from drivetrain.search.trial import Trial, thinned
 from drivetrain.search.tuner import Tuner
 from drivetrain.stats.metrics import Metric, default_metric, find_metric
 
 # One row in a batch may cost this much in models, on one core, the cheaper the better: with
 # encoders and the reading of cells, two cores serve 100,000, 60,000 or 22,000 rows a second.
 TIERS_NS = (11_000.0, 25_000.0, 75_000.0)
+MOST_NS = 50_000.0  # of one trial: a dearer one is served with fewer of its folds' models
 _PACKAGES = ("drivetrain", "numpy", "onnxruntime", "onnx", "lightgbm", "scikit-learn", "polars",
              "xgboost", "catboost", "torch", "scipy")  # fmt: skip
 # What may change between two runs that go on with each other's trials.
@@ -129,7 +133,8 @@ def fit_model(
     study = Study.create(journal.path.parent, problem, training.y, training.weight, rows.folds)
     shape = Shape(training.rows, len(rows.contract.columns), len(target.classes))
     brought = bring_families(settings.family, target, journal.path.parent, reporter)
-    portfolio = plan_portfolio(brought.families, target.task, shape, seed=settings.seed)
+    maps = find_maps(training.y, metric.name) if target.task == "regression" else ()
+    portfolio = plan_portfolio(brought.families, target.task, shape, seed=settings.seed, maps=maps)
     tuner = Tuner(spaces=portfolio.spaces, metric=metric, rows=training.rows, seed=settings.seed)
     encodings = Encodings(
         study=study,
@@ -157,12 +162,10 @@ def fit_model(
     told = journal.choose("encodings", lambda: msgspec.to_builtins(encodings.decisions))
     encoded = msgspec.convert(told, tuple[Decision, ...])
     reporter.say("search", f"blending {len(trials)} trials")
-    candidates = comparable(trials)
-    once = budget.kept_s > 0  # fitted again, some on all rows at once
-    costs = {t.key: _served_ns(t, brought.families if once else None) for t in candidates}
-    blend, threshold, why = _blend(
-        candidates, costs, training.y, training.weight, metric, settings.seed
-    )
+    once = brought.families if budget.kept_s > 0 else None  # fitted again, some on all rows
+    candidates = tuple(_served(trial, once) for trial in comparable(trials))
+    costs = {trial.key: _served_ns(trial, once) for trial in candidates}
+    blend, head, why = _blend(candidates, costs, rows, metric, settings.seed)
     members = tuple(
         Chosen(
             trial=trial,
@@ -174,7 +177,7 @@ def fit_model(
         if trial.key in blend.weights
     )
     return FittedModel(
-        program=_program(rows, members, threshold),
+        program=members_of(head, members),
         members=members,
         metric=metric,
         linear=_linear_baseline(trials, rows.holdout.rows),
@@ -192,38 +195,51 @@ def comparable(trials: tuple[Trial, ...]) -> tuple[Trial, ...]:
     return tuple(t for t in trials if [fold.number for fold in t.folds] == numbers)
 
 
+def _served(trial: Trial, families: Plugins[Family] | None) -> Trial:
+    """Return the trial with the folds' models that the bundle can afford to hold of it."""
+    return trial if _is_once(trial, families) else thinned(trial, MOST_NS)
+
+
 def _served_ns(trial: Trial, families: Plugins[Family] | None) -> float:
     """Guess what a trial costs in the bundle, where a forest of all rows replaces one a fold."""
-    if families is None or not hasattr(families.load(trial.recipe.family), "on_all_rows"):
-        return trial.cost_ns
-    return 2.0 * trial.cost_ns / len(trial.folds)
+    return 2.0 * trial.cost_ns / len(trial.folds) if _is_once(trial, families) else trial.cost_ns
+
+
+def _is_once(trial: Trial, families: Plugins[Family] | None) -> bool:
+    """Tell whether one fit on all rows will take the place of one on each fold."""
+    if families is None:
+        return False
+    return hasattr(families.load(trial.recipe.family), "on_all_rows")
 
 
 def _blend(
     trials: tuple[Trial, ...],
     costs_ns: Mapping[str, float],
-    y: Array,
-    weight: Array | None,
+    rows: Rows,
     metric: Metric,
     seed: int,
-) -> tuple[Blend, float, tuple[Decision, ...]]:
+) -> tuple[Blend, Program, tuple[Decision, ...]]:
+    """Choose weights, calibration and threshold; the program has no members yet."""
+    y, weight = rows.training.y, rows.training.weight
     judged = trials[0].judged()
     truth = y[judged]
     some = None if weight is None else weight[judged]
     candidates = [Candidate(t.key, t.prediction[judged], costs_ns[t.key]) for t in trials]
     blend = choose_blend(candidates, truth, some, metric, tiers_ns=TIERS_NS, seed=seed)
-    if metric.needs == "value" or trials[0].prediction.shape[1] != 1:
-        return blend, 0.5, (blend.decision,)
-    parts = [
-        c.prediction[:, 0] * blend.weights[c.key] for c in candidates if c.key in blend.weights
-    ]
-    threshold, why = choose_threshold(np.sum(parts, axis=0), truth, some, metric, seed)
-    return blend, threshold, (blend.decision, why)
-
-
-def _program(rows: Rows, members: tuple[Chosen, ...], threshold: float) -> Program:
-    program = Program(contract=rows.contract, members=(), threshold=threshold)
-    return members_of(program, members)
+    head = Program(contract=rows.contract, members=())
+    if rows.target.task == "regression":
+        return blend, head, (blend.decision,)
+    shares = [c.prediction * blend.weights[c.key] for c in candidates if c.key in blend.weights]
+    mixed = np.sum(shares, axis=0)
+    parts = tuple(fold for fold in rows.folds.for_models() if judged[fold.judge].all())
+    calibration, why = choose_calibration(mixed, truth, some, replace(rows.folds, parts=parts))
+    for block in calibration:
+        mixed = block.of(mixed)
+    head = replace(head, calibration=calibration)
+    if mixed.shape[1] != 1:
+        return blend, head, (blend.decision, why)
+    threshold, because = choose_threshold(mixed[:, 0], truth, some, metric, seed)
+    return blend, replace(head, threshold=threshold), (blend.decision, why, because)
 
 
 def members_of(program: Program, members: tuple[Chosen, ...]) -> Program:
@@ -237,10 +253,16 @@ def members_of(program: Program, members: tuple[Chosen, ...]) -> Program:
                 folds=tuple(fold.blocks for fold in member.trial.folds),
                 link=member.trial.link,
                 weight=member.weight,
+                curve=_curve(member.trial),
             )
             for member in members
         ),
     )
+
+
+def _curve(trial: Trial) -> Ramps | None:
+    """Return what undoes the transform of the target."""
+    return None if trial.recipe.target is None else trial.recipe.target.curve()
 
 
 def _linear_baseline(trials: tuple[Trial, ...], rows: int) -> Array | None:
@@ -250,7 +272,7 @@ def _linear_baseline(trials: tuple[Trial, ...], rows: int) -> Array | None:
             margins = [np.asarray(fold.proof_margin()[:rows]) for fold in trial.folds]
             if len(margins[0]) < rows:
                 return None  # a holdout larger than what is proved
-            prediction: FloatMatrix = from_margin(np.mean(margins, axis=0), trial.link)
+            prediction: FloatMatrix = trial.answer(np.mean(margins, axis=0))
             if trial.link == "sigmoid":
                 return np.hstack([1.0 - prediction, prediction])
             return prediction if prediction.shape[1] > 1 else prediction[:, 0]

@@ -255,16 +255,14 @@ def _draft(member: Chosen, part: _Stage, run: Path) -> Draft:
     if part.once:
         family: Any = families_of(run).load(recipe.family)
         parameters = family.on_all_rows(parameters, part.rows.rows)
-    return Draft(
-        family=recipe.family,
-        encoding=recipe.encoding,
-        parameters=parameters,
-        seed=recipe.seed + (SEED if part.ships else 2 * SEED),
-        encoders=recipe.encoders,
+    return Draft.again(
+        recipe, parameters=parameters, seed=recipe.seed + (SEED if part.ships else 2 * SEED)
     )
 
 
 def _chosen(member: Chosen, trial: Trial, study: Study, encodings: Encodings) -> Chosen:
+    # A dear trial is served with fewer of its folds' models, before as after.
+    trial = replace(trial, folds=trial.folds[: len(member.trial.folds)])
     return Chosen(
         trial=trial,
         encoders=tuple(encoder.blocks for encoder in encodings.features(trial.recipe).encoders),

@@ -20,7 +20,6 @@ from drivetrain.lifecycle.training.rows import Rows
 from drivetrain.monitor.reference import LossGain, make_reference
 from drivetrain.monitor.scores import AnsweredOutOfFold
 from drivetrain.runtime.model import Model
-from drivetrain.search.trial import from_margin
 
 LEAST_WEIGHT = 0.5  # of the blend, in members that have answered out of fold
 
@@ -130,7 +129,7 @@ def _gain(members: list[Chosen], y: FloatVector) -> LossGain | None:
 def _answers(member: Chosen, fold: int, rows: int) -> FloatVector:
     """Return what one fold's model answers to the first proof rows, which are the holdout."""
     margin = np.asarray(member.trial.folds[fold].proof_margin()[:rows])
-    answers: FloatVector = from_margin(margin, member.trial.link)[:, 0]
+    answers: FloatVector = member.trial.answer(margin)[:, 0]
     return answers
 
 

@@ -23,6 +23,7 @@ from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.trees import Trees
 from drivetrain.models.constant import ABSENT_MARGIN, fit_constant
 from drivetrain.models.family import Budget, Fitted, Link, Range, Shape, Space, Validation
+from drivetrain.models.objective import quantile_of
 from drivetrain.models.pace import Pace
 
 LOSSES = {"binary": "Logloss", "multiclass": "MultiClass", "regression": "RMSE"}
@@ -136,7 +137,7 @@ class CatBoost:
         if task == "multiclass":
             present = np.unique(y).astype(np.int64)
             y, validation = _renumbered(y, validation, present)
-        native = _native(options, task, len(present), budget.threads, seed)
+        native = _native(options, task, len(present), metric, budget.threads, seed)
         judge = None
         if validation is not None and len(validation.y):
             judge = catboost.Pool(
@@ -176,14 +177,14 @@ def _renumbered(
 
 
 def _native(
-    options: Parameters, task: Task, classes: int, threads: int, seed: int
+    options: Parameters, task: Task, classes: int, metric: str, threads: int, seed: int
 ) -> dict[str, Any]:
     native: dict[str, Any] = msgspec.to_builtins(options)
     native["iterations"] = native.pop("rounds")
     if not options.leaf_estimation_iterations:
         del native["leaf_estimation_iterations"]
     native |= {
-        "loss_function": LOSSES[task],
+        "loss_function": _loss(task, metric),
         "boosting_type": "Plain",
         "thread_count": threads,
         "random_seed": seed,
@@ -194,6 +195,13 @@ def _native(
     if task == "multiclass":
         native["classes_count"] = classes
     return native
+
+
+def _loss(task: Task, metric: str) -> str:
+    quantile = quantile_of(metric) if task == "regression" else None
+    if quantile is None:
+        return LOSSES[task]
+    return "MAE" if quantile == 0.5 else f"Quantile:alpha={quantile:g}"
 
 
 def _trees(model: dict[str, Any], targets: int, present: IndexVector) -> Trees:

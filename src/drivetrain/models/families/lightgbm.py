@@ -18,10 +18,10 @@ from drivetrain.core.contract import Task
 from drivetrain.graph.block import Block
 from drivetrain.models.family import Budget, Link, Range, Shape, Space, Validation
 from drivetrain.models.lightgbm_trees import read_trees
+from drivetrain.models.objective import is_relative, quantile_of
 from drivetrain.models.stopping import Stopper
 
 WITHOUT_VALIDATION = 300  # iterations where nothing tells when to stop
-ABSOLUTE_METRICS = ("mae", "mean_absolute_error", "median_absolute_error", "mape")
 LINKS: dict[Task, Link] = {"binary": "sigmoid", "multiclass": "softmax", "regression": "identity"}
 
 
@@ -173,11 +173,20 @@ def _native(
         native |= {"objective": "binary", "metric": "binary_logloss"}
     elif task == "multiclass":
         native |= {"objective": "multiclass", "metric": "multi_logloss", "num_class": classes}
-    elif metric in ABSOLUTE_METRICS:
-        native |= {"objective": "regression_l1", "metric": "l1"}
     else:
-        native |= {"objective": "regression", "metric": "l2"}
+        native |= _objective(metric)
     return native
+
+
+def _objective(metric: str) -> dict[str, Any]:
+    quantile = quantile_of(metric)
+    if is_relative(metric):
+        return {"objective": "mape", "metric": "mape"}
+    if quantile == 0.5:
+        return {"objective": "regression_l1", "metric": "l1"}
+    if quantile is not None:
+        return {"objective": "quantile", "metric": "quantile", "alpha": quantile}
+    return {"objective": "regression", "metric": "l2"}
 
 
 family = LightGBM()

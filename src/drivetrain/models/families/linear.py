@@ -23,7 +23,7 @@ from drivetrain.graph.blocks.linear import Linear
 from drivetrain.models.constant import ABSENT_MARGIN
 from drivetrain.models.family import Budget, Link, Range, Shape, Space, Validation
 
-PATH = (0.01, 0.1, 1.0, 10.0)  # C, strongest penalty first: each solution starts the next
+PATH = tuple(10.0**power for power in range(-3, 4))  # C: each solution starts the next
 LINKS: dict[Task, Link] = {"binary": "sigmoid", "multiclass": "softmax", "regression": "identity"}
 
 

@@ -15,6 +15,7 @@ from drivetrain.core.contract import Task
 from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.dense import Dense
 from drivetrain.models.family import Budget, Link, Range, Shape, Space, Validation
+from drivetrain.models.objective import quantile_of
 from drivetrain.models.perceptron import BOUND, FREQUENCIES, MIXED, Net, Plan, squash, train
 
 LINKS: dict[Task, Link] = {"binary": "sigmoid", "multiclass": "softmax", "regression": "identity"}
@@ -140,6 +141,7 @@ class MLP:
             plan=plan,
             budget=budget,
             seed=seed,
+            quantile=quantile_of(metric) if is_value else None,
         )
         targets = net.weights[-1].shape[1]
         low, high = (float(y.min()), float(y.max())) if is_value else (-MARGIN_LIMIT, MARGIN_LIMIT)

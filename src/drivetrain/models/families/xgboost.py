@@ -19,6 +19,7 @@ from drivetrain.core.contract import Task
 from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.trees import Trees
 from drivetrain.models.family import Budget, Link, Range, Shape, Space, Validation
+from drivetrain.models.objective import quantile_of
 from drivetrain.models.pace import Pace
 
 OBJECTIVES = {"binary": "binary:logistic", "multiclass": "multi:softprob"}
@@ -140,7 +141,7 @@ class XGBoost:
             patience = max(20, min(60, round(3.0 / options.learning_rate)))
             callbacks.append(xgboost.callback.EarlyStopping(rounds=patience, save_best=True))
         booster = xgboost.train(
-            _native(options, task, classes, y, budget.threads, seed),
+            _native(options, task, classes, y, metric, budget, seed),
             xgboost.DMatrix(X, (y - shift) / scale, weight=weight, nthread=budget.threads),
             num_boost_round=options.rounds if watched else min(options.rounds, WITHOUT_VALIDATION),
             evals=watched,
@@ -158,14 +159,20 @@ class XGBoost:
 
 
 def _native(
-    options: Parameters, task: Task, classes: int, y: FloatVector, threads: int, seed: int
+    options: Parameters,
+    task: Task,
+    classes: int,
+    y: FloatVector,
+    metric: str,
+    budget: Budget,
+    seed: int,
 ) -> dict[str, Any]:
     native: dict[str, Any] = msgspec.to_builtins(options)
     del native["rounds"]
     native |= {
         "objective": OBJECTIVES.get(task, "reg:squarederror"),
         "tree_method": "hist",
-        "nthread": threads,
+        "nthread": budget.threads,
         "seed": seed,
         "verbosity": 0,
     }
@@ -176,6 +183,9 @@ def _native(
         native["base_score"] = float(np.clip(np.mean(y), 1e-6, 1 - 1e-6))
     else:
         native["base_score"] = 0.0
+        quantile = quantile_of(metric)
+        if quantile is not None:
+            native |= {"objective": "reg:quantileerror", "quantile_alpha": quantile}
     return native
 
 
