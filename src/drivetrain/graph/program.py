@@ -21,6 +21,7 @@ from onnx import TensorProto
 
 from drivetrain.core.contract import Column, Contract, Target
 from drivetrain.core.errors import DataError, InternalError
+from drivetrain.graph.alike import Asked, places_of
 from drivetrain.graph.archive import content
 from drivetrain.graph.block import Block, GraphBuilder, Wire
 from drivetrain.graph.blocks.foreign import Foreign
@@ -112,6 +113,7 @@ class _Assembly:
     shared: SharedFeatures
     encoders: dict[bytes, Wire] = field(default_factory=dict)
     matrices: dict[tuple[Wire, ...], Wire] = field(default_factory=dict)
+    asked: Asked = field(default_factory=Asked)
 
 
 def lower(program: Program) -> bytes:
@@ -159,7 +161,9 @@ def lower_with_places(program: Program) -> Lowered:
         part.HasField("g") or part.graphs for node in graph.nodes for part in node.attribute
     )
     tables = [] if nested else [table.described() for table in shared.tables]
-    model = make_model(graph, inputs, outputs, described=tables)
+    model = make_model(
+        graph, inputs, outputs, metadata=assembly.asked.described(), described=tables
+    )
     return Lowered(model, members, blended)
 
 
@@ -214,7 +218,11 @@ def _member(assembly: _Assembly, member: Member) -> Places:
     one = merged(member.folds)
     folds = member.folds if one is None else ((one,),)
     margins = {}
+    places = places_of(member.encoders, assembly.contract.columns)
     for number, fold in enumerate(folds):
+        for block in fold:
+            if isinstance(block, Trees):
+                assembly.asked.add(places, block)
         part = member.name if len(folds) == 1 else f"{member.name}/fold{number}"
         margin = graph.lower(fold, {MATRIX: matrix}, part)[MARGIN]
         if any(isinstance(block, Foreign) for block in fold):

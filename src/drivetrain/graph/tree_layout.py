@@ -16,6 +16,14 @@ Children = npt.NDArray[np.int32]  # >= 0 a node, < 0 the leaf ~child
 
 def mostly_left(left: Children, right: Children, roots: Children, leaf_rows: FloatVector) -> Mask:
     """Tell at which nodes more rows go left than right, by the rows that each leaf gets."""
+    went_left, went_right = rows_each_way(left, right, roots, leaf_rows)
+    return went_left > went_right
+
+
+def rows_each_way(
+    left: Children, right: Children, roots: Children, leaf_rows: FloatVector
+) -> tuple[FloatVector, FloatVector]:
+    """Count the rows that go left and right at each node, by the rows that each leaf gets."""
     levels = []
     level = roots[roots >= 0]
     while len(level):
@@ -33,7 +41,7 @@ def mostly_left(left: Children, right: Children, roots: Children, leaf_rows: Flo
 
     for level in reversed(levels):
         node_rows[level] = rows(left[level]) + rows(right[level])
-    return rows(left) > rows(right)
+    return rows(left), rows(right)
 
 
 def turned(threshold: FloatVector) -> FloatVector:

@@ -12,6 +12,7 @@ from drivetrain.runtime.cells import micros_of_array
 from drivetrain.runtime.forms import Cells, Matrix, Numbers, Things, Times
 from drivetrain.runtime.sources.source import Source
 
+FEW_ROWS = 4_096  # below that a query of Polars, half a millisecond, costs more than it saves
 _NUMBERS = frozenset(
     {"Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64",
      "Float16", "Float32", "Float64", "Boolean"}
@@ -58,11 +59,15 @@ def _string_type(series: Any) -> Any:
 
 def _coded(series: Any) -> Things:
     """Give distinct texts and codes where texts repeat: 40 ns a cell instead of 150."""
+    if len(series) < FEW_ROWS:
+        items = series.to_list()
+        numbers = {text: number for number, text in enumerate(dict.fromkeys(items))}
+        return Things(list(numbers), np.array([numbers[text] for text in items], np.int64))
     distinct = series.unique().drop_nulls()
     if len(distinct) * 2 > len(series):
         return Things(series.to_list())
-    numbers = type(series)(np.arange(len(distinct), dtype=np.int32))
-    codes = series.replace_strict(distinct, numbers, default=len(distinct))
+    ranks = type(series)(np.arange(len(distinct), dtype=np.int32))
+    codes = series.replace_strict(distinct, ranks, default=len(distinct))
     return Things([*distinct.to_list(), None], codes.fill_null(len(distinct)).to_numpy())
 
 
