@@ -48,7 +48,8 @@ def adversarial_columns(
 ) -> Columns:
     """Make typed columns of awkward cells, the same for the same seed.
 
-    The first row has every cell missing, then each column in turn is alone missing, then come rows
+    The first row has every cell missing, then each column in turn is alone missing (in tables of
+    many columns, some together), then come rows
     of ``sample`` with one awkward cell, and rows with many. Awkward are NaN, ±inf, ±0, denormals,
     the ends of double and float32, the ends of the column's range and their neighbours, unseen,
     empty, very long and Unicode texts, dates from INT64_MIN to year 9999 and beyond.
@@ -58,7 +59,7 @@ def adversarial_columns(
     sample
         Typed columns of at least one ordinary row.
     rows
-        Rows wanted; more are made if the columns are so many that each could not be missing once.
+        Rows wanted: two thirds of them at most for what is missing.
     """
     random = np.random.default_rng(seed)
     awkward = {
@@ -66,7 +67,12 @@ def adversarial_columns(
     }
     missing = {column.name: _missing(column) for column in contract.columns}
     changes: list[dict[str, Any]] = [dict(missing)]
-    changes += [{name: cell} for name, cell in missing.items()]
+    together = -(-3 * len(missing) // (2 * rows))
+    names = list(missing)
+    changes += [
+        {name: missing[name] for name in names[start : start + together]}
+        for start in range(0, len(names), together)
+    ]
     single = [{name: cell} for name, cells in awkward.items() for cell in cells]
     random.shuffle(single)
     room = max(rows - len(changes), 0)

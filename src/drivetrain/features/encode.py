@@ -77,11 +77,11 @@ def fit_encoders(
 def run_encoder(encoder: FittedEncoder, columns: Columns) -> Features:
     """Return the features of one encoder, float32 (n, k)."""
     rows = len(next(iter(columns.values()))) if columns else 0
-    has_words = any(isinstance(block, Words) for block in encoder.blocks)
-    step = TEXT_ROWS if has_words else max(rows, 1)
+    if rows <= TEXT_ROWS or not any(isinstance(block, Words) for block in encoder.blocks):
+        return run_blocks(encoder.blocks, columns, ["features"])["features"]
     parts = []
-    for start in range(0, max(rows, 1), step):
-        some = {name: cells[start : start + step] for name, cells in columns.items()}
+    for start in range(0, rows, TEXT_ROWS):
+        some = {name: cells[start : start + TEXT_ROWS] for name, cells in columns.items()}
         parts.append(run_blocks(encoder.blocks, some, ["features"])["features"])
     return np.concatenate(parts)
 

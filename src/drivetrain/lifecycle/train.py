@@ -17,7 +17,12 @@ from typing import Any
 import msgspec
 
 from drivetrain.core.contract import Task
-from drivetrain.core.machine import cores, kind_of_machine
+from drivetrain.core.machine import (
+    cores,
+    free_memory_bytes,
+    kind_of_machine,
+    own_memory_bytes,
+)
 from drivetrain.core.progress import Listener, Reporter, silent
 from drivetrain.core.settings import build
 from drivetrain.lifecycle.tracking import tracking
@@ -45,6 +50,8 @@ from drivetrain.search.replay import replayed_header
 __all__ = ["LatencyResult", "ParityResult", "TrainResult", "TrainSettings", "TrialRow", "train",
            "train_model"]  # fmt: skip
 
+MEMORY_SHARE = 0.8  # of what is free, by default: others on the machine need some, too
+
 
 def train(
     data: Any,
@@ -68,6 +75,7 @@ def train(
     overwrite: bool = False,
     name: str | None = None,
     workers: int | None = None,
+    memory_limit: float | None = None,
     trials: int | None = None,
     families: Sequence[object] = (),
     progress: Listener = silent,
@@ -105,6 +113,7 @@ def train(
         "drop": tuple(drop), "missing_values": tuple(missing_values), "group": group, "time": time,
         "weight": weight, "holdout": holdout, "folds": folds, "refit": refit, "strict": strict,
         "overwrite": overwrite, "name": name, "workers": workers,
+        "memory_limit": memory_limit,
         "trials": trials, "family": tuple(reference_of(each) for each in families),
     }  # fmt: skip
     return run(data, build(TrainSettings, values, source="train()"), Reporter(progress))
@@ -157,7 +166,7 @@ def train_in(
     workers = cores() if settings.workers is None else settings.workers
     # The crew imports the learning libraries while this process reads the table.
     with closing(hire(threads=1, first=FIRST, workers=workers)) as crew:
-        staff = Staff(crew, max(workers, 1))
+        staff = Staff(crew, max(workers, 1), memory_bytes=_memory_bytes(settings))
         return _train(data, settings, places, budget, staff, reporter, obeyed)
 
 
@@ -179,6 +188,7 @@ def _train(
     proof = choose_proof_rows(rows, settings.seed)
     with open_run(places.run, header, obeyed) as journal, clearing(places.run):
         journal.append(_start(data, settings))
+        budget = replace(budget, columns=len(rows.contract.columns))
         window = budget.window()
         kept = journal.choose("kept for every row", lambda: kept_s(rows, settings, budget))
         budget = replace(budget, kept_s=kept)
@@ -197,6 +207,14 @@ def _train(
         shipped = ship(rows, searched, judged, shipping, settings, places, reporter)
         _end(journal, shipped, shipping.fitted, budget)
     return _result(shipped, fitted, places, budget)
+
+
+def _memory_bytes(settings: TrainSettings) -> int | None:
+    """Return the memory that the run may take; None where the system does not say what is free."""
+    if settings.memory_limit is not None:
+        return int(1e9 * settings.memory_limit)
+    free = free_memory_bytes()
+    return None if free is None else int(MEMORY_SHARE * (free + own_memory_bytes()))
 
 
 def _start(data: Any, settings: TrainSettings) -> StartEntry:

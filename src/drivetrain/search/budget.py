@@ -17,6 +17,8 @@ from drivetrain.core.errors import SettingError
 SHORTEST_S = 1.0  # below, not even the learning libraries are imported
 LEAST_SEARCH_S = 2.0  # what one small model needs at least
 LEAST_FINISH_S = 1.5  # what the proof, the evaluation and the writing need at least
+COLUMN_SEARCH_S = 0.001  # more for each input column: its encoders,
+COLUMN_FINISH_S = 0.002  # and its part of the graph, which is opened three times
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Budget:
     began: float
     clock: Callable[[], float] = time.monotonic
     kept_s: float = 0.0  # that the search leaves for what follows it
+    columns: int = 0  # inputs of the table, as soon as they are known
 
     @classmethod
     def start(cls, limit_s: float) -> Budget:
@@ -73,14 +76,17 @@ class Budget:
         """Plan the search, which begins now, after the preparation.
 
         The reserve for the proof, the evaluation and the writing is a tenth of the limit, and at
-        least as much as the preparation took, up to a quarter: a busy machine is slow in both.
+        least as much as the preparation took, up to a quarter: a busy machine is slow in both. Wide
+        tables need more of it: their graph has thousands of nodes.
         Where preparation has eaten the time, the search still gets the little that one model
         needs, out of the grace between the limit and the hard end.
         """
         prepared_s = self.elapsed_s
-        reserve_s = max(LEAST_FINISH_S, 0.1 * self.limit_s, min(prepared_s, 0.25 * self.limit_s))
+        least_s = LEAST_FINISH_S + COLUMN_FINISH_S * self.columns
+        reserve_s = max(least_s, 0.1 * self.limit_s, min(prepared_s, 0.25 * self.limit_s))
         latest_s = self.hard_end_s - reserve_s
-        planned_s = max(self.limit_s - reserve_s, prepared_s + LEAST_SEARCH_S)
+        search_s = LEAST_SEARCH_S + COLUMN_SEARCH_S * self.columns
+        planned_s = max(self.limit_s - reserve_s, prepared_s + search_s)
         return Window(ends_s=min(planned_s, latest_s) - self.kept_s, latest_s=latest_s)
 
 
@@ -94,6 +100,18 @@ def allowance_s(remaining_s: float, *, folds: int, workers: int, is_last: bool) 
     waves = math.ceil(folds / workers)
     whole_s = remaining_s / waves
     return whole_s if is_last else max(whole_s / 2, min(1.0, whole_s))
+
+
+def too_little_memory(limit_bytes: int, what: str, needed_bytes: int) -> SettingError:
+    """Return the error of a memory limit in which nothing can be made."""
+    return SettingError(
+        where="setting 'memory_limit'",
+        expected=f"enough gigabytes for {what}",
+        got=f"{limit_bytes / 1e9:.2f}",
+        remedy=f"Give --memory-limit {math.ceil(needed_bytes / 1e8) / 10:g} or more, or fewer "
+        "--workers.",
+        code="DT2K1",
+    )
 
 
 def too_short(limit_s: float, what: str, needed_s: float) -> SettingError:

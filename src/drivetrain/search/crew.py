@@ -9,7 +9,9 @@ fitted before a process would have started.
 from __future__ import annotations
 
 import os
+import re
 import selectors
+import signal
 import subprocess
 import sys
 import time
@@ -20,10 +22,19 @@ from typing import Any, Protocol
 import msgspec
 
 from drivetrain.core.files import write_file
+from drivetrain.core.machine import own_memory_bytes
+from drivetrain.search.budget import too_little_memory
 from drivetrain.search.fit import FoldJob, fit_fold
 from drivetrain.search.worker import log_path
 
 STOPPED = "stopped by the clock"
+STARVED = "needed more memory than its share"
+# How libraries say that an allocation failed: Python, numpy, C++, torch, OpenMP.
+_NO_MEMORY = re.compile(
+    r"MemoryError|Unable to allocate|bad_alloc|not enough memory|Thread creation failed"
+    r"|[Cc]annot allocate memory|[Oo]ut of memory"
+)
+LEAST_SHARE_BYTES = 64_000_000  # of memory, with which a fold is begun
 
 
 @dataclass(frozen=True)
@@ -34,13 +45,25 @@ class Ended:
     status: int
 
 
-def end_of(status: int, job: FoldJob) -> str:
-    """Say why a job is over that did not end well: the last line of its log, or the signal."""
-    if status < 0:
-        return f"fold {job.fold} was {STOPPED} (signal {-status})"
+def end_of(status: int, job: FoldJob, *, by_clock: bool = True) -> str:
+    """Say why a job is over that did not end well: its share of memory, the signal, or its log.
+
+    Parameters
+    ----------
+    by_clock
+        Whether a job that was killed was so by the run, for its time.
+    """
     log = log_path(job)
-    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    return lines[-1] if lines else f"exit status {status}"
+    words = log.read_text(errors="replace").strip() if log.exists() else ""
+    if job.memory_bytes is not None and _NO_MEMORY.search(words):
+        return f"fold {job.fold} {STARVED} of {job.memory_bytes / 1e6:,.0f} MB"
+    if status == -signal.SIGKILL and not by_clock:
+        return f"fold {job.fold} was killed by the system, most likely for want of memory"
+    if status in (-signal.SIGKILL, -signal.SIGALRM):
+        return f"fold {job.fold} was {STOPPED} (signal {-status})"
+    if status < 0:
+        return f"fold {job.fold} crashed (signal {-status})"
+    return words.splitlines()[-1] if words else f"exit status {status}"
 
 
 class Crew(Protocol):
@@ -62,6 +85,10 @@ class Crew(Protocol):
         """Return the monotonic time at which a job was seen to run; None while it waits."""
         ...
 
+    def memory_bytes(self) -> int:
+        """Return the memory that the crew takes while it waits for jobs."""
+        ...
+
     def close(self) -> None:
         """Kill whatever still runs."""
         ...
@@ -74,6 +101,24 @@ class Staff:
     crew: Crew
     workers: int
     threads: int = 1
+    memory_bytes: int | None = None  # for the run and all of its workers
+
+    def share_bytes(self) -> int | None:
+        """Return what each worker may take: what the run itself and its crew leave.
+
+        Raises
+        ------
+        SettingError
+            If that is too little for any model.
+        """
+        if self.memory_bytes is None:
+            return None
+        taken = own_memory_bytes() + self.crew.memory_bytes()
+        share = (self.memory_bytes - taken) // self.workers
+        if share < LEAST_SHARE_BYTES:
+            needed = taken + 4 * LEAST_SHARE_BYTES * self.workers
+            raise too_little_memory(self.memory_bytes, "the table and its models", needed)
+        return share
 
 
 def hire(threads: int, *, first: str, workers: int) -> Crew:
@@ -151,6 +196,10 @@ class Forking:
             self._running.pop(one.number, None)
         return ended
 
+    def memory_bytes(self) -> int:
+        """Return what the foreman takes: the libraries, which its children share."""
+        return own_memory_bytes(self._process.pid)
+
     def close(self) -> None:
         """End the foreman, and with it every child."""
         for pipe in (self._process.stdin, self._process.stdout):
@@ -227,6 +276,10 @@ class Spawning:
             del self._processes[one.number]
         return ended
 
+    def memory_bytes(self) -> int:
+        """Return 0: nobody waits."""
+        return 0
+
     def close(self) -> None:
         """Kill every process."""
         for process in self._processes.values():
@@ -266,6 +319,10 @@ class Inline:
         """Return the jobs that ended since the last call."""
         ended, self._ended = self._ended, []
         return ended
+
+    def memory_bytes(self) -> int:
+        """Return 0: all is taken by the run's own process."""
+        return 0
 
     def close(self) -> None:
         """Do nothing: there is nobody to send home."""

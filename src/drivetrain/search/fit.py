@@ -34,6 +34,7 @@ class FoldJob(msgspec.Struct, frozen=True, kw_only=True):
     fold: int
     seconds: float  # all of it must end by then, counted from its start
     threads: int = 1
+    memory_bytes: int | None = None  # that it may take; None: as much as there is
     replayed: dict[str, float] | None = None  # what the clock decided in the fit made again
 
     @property

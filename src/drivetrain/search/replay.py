@@ -128,6 +128,7 @@ def trials_again(
                 fold=fold,
                 seconds=UNTIMED_S,
                 threads=staff.threads,
+                memory_bytes=staff.share_bytes(),
                 replayed=choices[fold],
             )
             for fold in folds

@@ -15,8 +15,8 @@ from itertools import chain
 
 from drivetrain.core.errors import InternalError
 from drivetrain.core.progress import Reporter
-from drivetrain.search.budget import Budget, Window, allowance_s, too_short
-from drivetrain.search.crew import STOPPED, Ended, Staff, end_of
+from drivetrain.search.budget import Budget, Window, allowance_s, too_little_memory, too_short
+from drivetrain.search.crew import STARVED, STOPPED, Ended, Staff, end_of
 from drivetrain.search.encodings import Encodings
 from drivetrain.search.fit import FoldJob
 from drivetrain.search.journal import SEARCHED, ClockEntry, Journal, TrialEntry
@@ -62,6 +62,7 @@ class _Search:
     pace_s: dict[str, float] = field(default_factory=dict)  # wall seconds of a family's last trial
     _current: _Open | None = None
     _running: dict[int, tuple[_Open, FoldJob]] = field(default_factory=dict)
+    _late: set[int] = field(default_factory=set)  # killed by the run, or about to be
     _count: int = 0
 
     def left_s(self) -> float:
@@ -74,6 +75,7 @@ class _Search:
         while self._fill() and self.left_s() > -GRACE_S:
             self._close(self.staff.crew.wait(_LOOK_S))
             self._kill_late()
+        self._late.update(self._running)
         self._close([Ended(number, -signal.SIGKILL) for number in self._running])
 
     def _fill(self) -> bool:
@@ -102,6 +104,7 @@ class _Search:
             fold=trial.waiting.pop(0),
             seconds=seconds,
             threads=self.staff.threads,
+            memory_bytes=self.staff.share_bytes(),
         )
 
     def _open_next(self) -> bool:
@@ -148,7 +151,8 @@ class _Search:
             trial, job = self._running.pop(one.number)
             trial.running -= 1
             if one.status != 0:
-                trial.error = end_of(one.status, job)
+                by_clock = one.number in self._late or self.left_s() <= 0
+                trial.error = end_of(one.status, job, by_clock=by_clock)
                 trial.waiting.clear()  # it would fare no better on the other folds
             self._finish_if_over(trial)
 
@@ -156,6 +160,7 @@ class _Search:
         for number, (_, job) in self._running.items():
             began = self.staff.crew.began(number)
             if began is not None and time.monotonic() > began + job.seconds + GRACE_S:
+                self._late.add(number)
                 self.staff.crew.kill(number)
 
     def _finish_if_over(self, trial: _Open) -> None:
@@ -295,6 +300,9 @@ def _search_by_clock(
     faults = [error for error in run.errors if STOPPED not in error]
     if not faults:
         raise too_short(budget.limit_s, "one model of this table", 2 * budget.limit_s + 10)
+    if all(STARVED in fault for fault in faults):
+        limit = staff.memory_bytes or 0
+        raise too_little_memory(limit, "one model of this table", 2 * limit)
     raise InternalError(
         where="search",
         expected="at least one model that can be fitted",

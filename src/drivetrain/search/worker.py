@@ -5,7 +5,8 @@
 output with ``{"started": id, "pid": pid}`` and ``{"ended": id, "status": s}``, where s is an exit
 status or minus a signal. It never runs a parallel region or trains anything itself, so a
 fork of it is safe, and costs milliseconds where an import would cost seconds. A child fits one
-fold and exits; it dies by its own alarm at its wall-clock limit, and with its parent. When
+fold and exits; it dies by its own alarm at its wall-clock limit, and with its parent, and gets no
+memory past its share. When
 standard input ends, because the run has ended or was killed, everything ends.
 
 ``python -m drivetrain.search.worker --job FILE`` fits one fold without forking, for systems that
@@ -26,6 +27,7 @@ from typing import Any
 
 import msgspec
 
+from drivetrain.core.machine import data_size_bytes
 from drivetrain.search.fit import FoldJob, families_of, fit_fold, load_family
 
 GRACE_S = 0.5  # between the time a fit is told to end and the time it is killed
@@ -112,6 +114,7 @@ def run(job: FoldJob) -> int:
     if hasattr(signal, "setitimer"):
         signal.signal(signal.SIGALRM, signal.SIG_DFL)  # kills, also inside native code
         signal.setitimer(signal.ITIMER_REAL, job.seconds + GRACE_S)
+    _cap_memory(job.memory_bytes)
     try:
         fit_fold(job)
     except Exception:  # whatever a library raises ends this trial, never the run
@@ -119,6 +122,18 @@ def run(job: FoldJob) -> int:
         sys.stderr.flush()
         return 1
     return 0
+
+
+def _cap_memory(memory_bytes: int | None) -> None:
+    """Let no allocation succeed past the job's share: it fails alone, where others go on.
+
+    What the child of a fork shares with its parent is there already and does not count.
+    """
+    if memory_bytes is not None and sys.platform == "linux":
+        import resource
+
+        most = data_size_bytes() + memory_bytes
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def log_path(job: FoldJob) -> Path:

@@ -63,11 +63,17 @@ class Fatal(Slope):
         os.abort()
 
 
-slope, stuck, broken, fatal = Slope(), Stuck(), Broken(), Fatal()
+class Greedy(Slope):
+    def fit(self, X, y, **rest):
+        return np.ones(100_000_000) and None  # 800 MB
+
+
+slope, stuck, broken, fatal, greedy = Slope(), Stuck(), Broken(), Fatal(), Greedy()
 """
 
 ENTRY_POINTS = "[drivetrain.family]\n" + "".join(
-    f"{name} = test_only_families:{name}\n" for name in ("slope", "stuck", "broken", "fatal")
+    f"{name} = test_only_families:{name}\n"
+    for name in ("slope", "stuck", "broken", "fatal", "greedy")
 )
 
 

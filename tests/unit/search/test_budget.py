@@ -43,3 +43,9 @@ def test_every_recipe_but_the_last_may_use_half_of_what_remains() -> None:
 def test_a_fold_gets_a_second_where_there_is_one() -> None:
     assert allowance_s(3.0, folds=5, workers=2, is_last=False) == 1.0
     assert allowance_s(1.5, folds=5, workers=2, is_last=False) == 0.5
+
+
+def test_a_wide_table_leaves_more_for_what_follows_the_search() -> None:
+    narrow, wide = budget(20.0, 4.0), Budget(20.0, 100.0, lambda: 104.0, columns=2_000)
+    assert wide.window().ends_s < narrow.window().ends_s
+    assert wide.window().ends_s == pytest.approx(14.5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from drivetrain.core.errors import InternalError, SettingError
+from drivetrain.core.machine import own_memory_bytes
 from drivetrain.core.progress import Progress, Reporter
 from drivetrain.search.budget import Budget
 from drivetrain.search.crew import Forking, Staff
@@ -41,7 +44,10 @@ def draft(family: str, seed: int = 0) -> Draft:
 @pytest.fixture
 def run(study: Study, make_recipe: Any, plugged: Path) -> Any:
     def do(
-        drafts: Sequence[Draft], limit_s: float = 30.0, listener: Any = lambda _: None
+        drafts: Sequence[Draft],
+        limit_s: float = 30.0,
+        listener: Any = lambda _: None,
+        memory_bytes: int | None = None,
     ) -> tuple[Trial, ...]:
         crew = Forking(threads=1)
         try:
@@ -53,7 +59,7 @@ def run(study: Study, make_recipe: Any, plugged: Path) -> Any:
                     drafts,
                     journal=journal,
                     budget=Budget.start(limit_s),
-                    staff=Staff(crew, workers=2),
+                    staff=Staff(crew, workers=2, memory_bytes=memory_bytes),
                     reporter=Reporter(listener),
                 )
         finally:
@@ -93,6 +99,28 @@ def test_a_broken_family_is_journalled_and_the_rest_goes_on(run: Any) -> None:
 def test_a_stuck_family_is_killed_and_cannot_starve_the_rest(run: Any) -> None:
     trials = run([draft("stuck"), draft("slope")], limit_s=7.0)
     assert [trial.recipe.family for trial in trials] == ["slope"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system caps a process's data")
+def test_a_family_that_takes_too_much_memory_ends_alone_and_the_journal_says_why(run: Any) -> None:
+    limit = own_memory_bytes() + 1_000_000_000
+    trials = run([draft("greedy"), draft("slope")], memory_bytes=limit)
+    assert [trial.recipe.family for trial in trials] == ["slope"]
+    (failed,) = [one for one in run.journal.trials().values() if one.status == "failed"]
+    assert re.search(r"fold \d needed more memory than its share of \d+ MB", failed.error)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system caps a process's data")
+def test_a_memory_limit_for_nothing_is_the_user_s_mistake(run: Any) -> None:
+    with pytest.raises(SettingError, match="--memory-limit"):
+        run([draft("slope")], memory_bytes=own_memory_bytes())
+    with pytest.raises(SettingError, match="--memory-limit"):
+        run([draft("greedy")], memory_bytes=own_memory_bytes() + 1_000_000_000)
+
+
+def test_a_crash_is_not_taken_for_the_clock(run: Any) -> None:
+    with pytest.raises(InternalError, match="crashed"):
+        run([draft("fatal")])
 
 
 def test_where_all_families_are_broken_the_error_quotes_the_first(run: Any) -> None:

@@ -23,13 +23,15 @@ class MixedTypes:
         found = []
         for column in context.about():
             cells = context.table.frame[column.name]
-            if cells.dtype != pl.String or column.kind == "text":
+            coerced = column.policy.junk == "coerce"
+            # Of what was read without junk there is nothing to tell, and texts are slow to count.
+            if cells.dtype != pl.String or not (coerced or column.kind == "category"):
                 continue
             counts = _shares(cells.gather(context.sample), column)
             if counts is None:
                 continue
             share, odd = counts
-            if column.policy.junk == "coerce":
+            if coerced:
                 found.append(_coerced(column, share, odd))
             elif column.kind == "category" and FEW <= share <= MANY:
                 found.append(_mixed(column, share, odd))

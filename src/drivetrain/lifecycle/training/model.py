@@ -45,7 +45,8 @@ _PACKAGES = ("drivetrain", "numpy", "onnxruntime", "onnx", "lightgbm", "scikit-l
              "xgboost", "catboost", "torch", "scipy")  # fmt: skip
 # What may change between two runs that go on with each other's trials.
 _NOT_OF_THE_TRIALS = {"time_limit": 0.0, "out": None, "overwrite": False, "name": None,
-                      "workers": None, "trials": None, "strict": False}  # fmt: skip
+                      "workers": None, "memory_limit": None, "trials": None,
+                      "strict": False}  # fmt: skip
 
 
 @dataclass(frozen=True)

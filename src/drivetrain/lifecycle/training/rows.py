@@ -20,6 +20,7 @@ from drivetrain.data.read import Table, fingerprint, read_table
 from drivetrain.data.split import holdout_rows, make_folds
 from drivetrain.data.target import TargetColumn, refuse_unknown_columns
 from drivetrain.graph.program import graph_input
+from drivetrain.lifecycle.training.sampling import sampled_to
 from drivetrain.lifecycle.training.settings import TrainSettings
 from drivetrain.runtime.admit import admit, admit_target
 from drivetrain.search.portfolio import FoldPlan, plan_folds
@@ -98,7 +99,7 @@ def make_rows(data: Any, settings: TrainSettings, reporter: Reporter) -> Rows:
         If ``strict`` is set and a check finds an error.
     """
     reporter.say("read", "reading the table")
-    table = read_table(data)
+    table, sampled = sampled_to(read_table(data), settings)
     named = (settings.weight, settings.group, settings.time)
     aside = tuple(name for name in named[:2] if name is not None)
     refuse_unknown_columns(table, tuple(name for name in named if name is not None), "train")
@@ -147,7 +148,8 @@ def make_rows(data: Any, settings: TrainSettings, reporter: Reporter) -> Rows:
         fingerprint=fingerprint(columns, y),
         findings=findings,
         decisions=(
-            *decisions, *_asked_out(settings), *_unlabelled(table, labelled, target), *left_out,
+            *sampled, *decisions, *_asked_out(settings),
+            *_unlabelled(table, labelled, target), *left_out,
             _holdout_decision(settings, training, holdout), fold_plan.decision,
         ),
     )  # fmt: skip

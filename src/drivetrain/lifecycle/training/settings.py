@@ -80,6 +80,13 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             "process, where the time limit is not enforced."
         ),
     ] = None
+    memory_limit: Annotated[
+        Annotated[float, msgspec.Meta(gt=0)] | None,
+        msgspec.Meta(
+            description="Gigabytes that the run may take, the table and all workers together; a "
+            "model that would need more ends alone. By default 80 % of what is free."
+        ),
+    ] = None
     trials: Annotated[
         Annotated[int, msgspec.Meta(ge=1)] | None,
         msgspec.Meta(description="Most Recipes to try, for a run that no clock decides."),

@@ -23,7 +23,7 @@ from drivetrain.lifecycle.training.prove import Proved
 from drivetrain.lifecycle.training.rows import Rows
 from drivetrain.lifecycle.training.settings import LatencyResult, TrainSettings
 from drivetrain.lifecycle.training.sketches import sketch_reference
-from drivetrain.lifecycle.training.speed import measure
+from drivetrain.lifecycle.training.speed import LIMIT_S, SHARE, measure
 from drivetrain.monitor.reference import REFERENCE_FILE
 from drivetrain.report.card import CARD_FILE, render_card
 from drivetrain.report.page import REPORT_FILE, render_report
@@ -92,7 +92,9 @@ def ship(
         weight=rows.holdout.weight,
         seed=settings.seed,
     )
-    latency = measure(model, rows.frame.drop(rows.target.name))
+    latency = measure(
+        model, rows.frame.drop(rows.target.name), min(LIMIT_S, SHARE * settings.time_limit)
+    )
     measured: dict[str, Any] = {
         "latency": msgspec.to_builtins(latency),
         "leaderboard": msgspec.to_builtins(fitted.leaderboard),
