@@ -34,6 +34,7 @@ _MEASURE_WORDS = frozenset(
     {"amount", "price", "cost", "income", "salary", "revenue", "balance", "population", "count",
      "area", "size", "weight", "height", "length", "distance", "year", "age", "days", "hours", "km"}
 )  # fmt: skip
+_DECIMAL = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?(e-?[0-9]{1,2})?$"
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
@@ -127,6 +128,9 @@ def _wide(example: Any) -> Proposal:
 
 
 def _textual(sample: pl.Series, missing: frozenset[str]) -> Proposal:
+    decimals = _decimals(sample, missing)
+    if decimals is not None:
+        return _of_numbers(sample.name, decimals)
     counts: Counter[str] = Counter()
     for cell, count in _distinct(sample).items():
         text = _canonical_or_raw(cell)
@@ -150,6 +154,22 @@ def _textual(sample: pl.Series, missing: frozenset[str]) -> Proposal:
         evidence = f"{dates.share:.1%} of the distinct cells are dates {dates.note}"
         return Proposal("datetime", evidence, formats=dates.formats)
     return _category_or_text(counts)
+
+
+def _decimals(sample: pl.Series, missing: frozenset[str]) -> FloatVector | None:
+    """Return the numbers of a column of nothing but plain decimals, at once: the usual case.
+
+    None for all others, which are looked at text by text; the answer is the same.
+    """
+    spelled = (number_of(text) for text in missing)
+    if any(number is not None and number[0] == number[0] for number in spelled):
+        return None  # a number stands for missing
+    cells = sample.drop_nulls()
+    cells = cells.filter(~cells.is_in(list(missing)))
+    if not len(cells) or not cells.str.contains(_DECIMAL).all():
+        return None
+    values: FloatVector = cells.cast(pl.Float64).to_numpy()
+    return None if np.all(values == np.round(values)) else values
 
 
 def _distinct(sample: pl.Series) -> dict[str, int]:

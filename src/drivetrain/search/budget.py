@@ -18,7 +18,7 @@ SHORTEST_S = 1.0  # below, not even the learning libraries are imported
 LEAST_SEARCH_S = 2.0  # what one small model needs at least
 LEAST_FINISH_S = 1.5  # what the proof, the evaluation and the writing need at least
 COLUMN_SEARCH_S = 0.001  # more for each input column: its encoders,
-COLUMN_FINISH_S = 0.002  # and its part of the graph, which is opened three times
+COLUMN_FINISH_S = 0.001  # and its part of the graph, which is opened three times
 
 
 @dataclass(frozen=True)

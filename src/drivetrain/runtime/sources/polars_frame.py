@@ -62,6 +62,8 @@ def _coded(series: Any) -> Things:
     if len(series) < FEW_ROWS:
         items = series.to_list()
         numbers = {text: number for number, text in enumerate(dict.fromkeys(items))}
+        if len(numbers) * 2 > len(items):
+            return Things(items)  # as numbers they are read at once
         return Things(list(numbers), np.array([numbers[text] for text in items], np.int64))
     distinct = series.unique().drop_nulls()
     if len(distinct) * 2 > len(series):
