@@ -3,7 +3,8 @@
 ``python -m benchmarks.budget.run`` trains on a table of 1,000,000 x 50 and one of 300 x 2,000, at
 10 and 60 s. ``--sets`` does it on the public sets of ``DRIVETRAIN_DATA``, at 10 and 30 s.
 ``--limits 10 30``, ``--shapes wide``, ``--sets adult_income phoneme`` choose; ``--csv`` writes the
-made tables as CSV, which takes longer to read. A run must end with a bundle, by ``limit * 1.05 + 5``.
+made tables as CSV, which takes longer to read. A run must end by ``limit * 1.05 + 5``, with a
+bundle.
 """
 
 from __future__ import annotations
