@@ -146,7 +146,8 @@ def train(
     best, best_at, kept = math.inf, 0, [tensor.detach().clone() for tensor in net.parameters()]
     began = time.monotonic()
     epoch = 0
-    while epoch < epochs:
+    is_over = False
+    while epoch < epochs and not is_over:
         order = torch.randperm(len(X))
         for step in range(steps):
             progress = (epoch * steps + step) / (epochs * steps)
@@ -161,6 +162,9 @@ def train(
             value = loss(output, target[chosen], None if weights is None else weights[chosen])
             value.backward()
             optimizer.step()
+            is_over = budget.stops("steps", epoch * steps + step + 1, partial(_is_spent, budget))
+            if is_over:
+                break
         epoch += 1
         if epoch == 1 or epoch == 2:
             # The schedule has to end inside the budget, so its length is set once, by measurement.
@@ -175,13 +179,15 @@ def train(
                 kept = [tensor.detach().clone() for tensor in net.parameters()]
             elif epoch - best_at > PATIENCE * epochs:
                 break
-        if budget.stops("epochs", epoch, lambda: budget.remaining_s() <= 0):
-            break
     if held is not None:
         with torch.no_grad():
             for tensor, copy in zip(net.parameters(), kept, strict=True):
                 tensor.copy_(copy)
     return net, {"epochs": epochs, "best_epoch": best_at or epoch}
+
+
+def _is_spent(budget: Budget) -> bool:
+    return budget.remaining_s() <= 0
 
 
 def _epochs_left(budget: Budget, epoch_s: float) -> float:

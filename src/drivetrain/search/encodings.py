@@ -11,6 +11,8 @@ from drivetrain.core.folds import Folds
 from drivetrain.features.encode import FittedFeatures, fit_encoders
 from drivetrain.features.encoder import EncoderSpec, Target
 from drivetrain.features.plan import plan
+from drivetrain.search.derived import explain as explain_derived
+from drivetrain.search.derived import find_derived
 from drivetrain.search.portfolio import Draft
 from drivetrain.search.recipe import Encoding, Recipe
 from drivetrain.search.study import Study
@@ -74,8 +76,13 @@ class Encodings:
         planned = self._specs[encoding]
         if variant == "planned":
             return planned
-        varied = by_values(planned, rows.contract, size)
-        told = explain(rows.contract, size)
+        if variant == "derived":
+            derived = find_derived(rows.contract, rows.columns, rows.target, rows.folds, self.seed)
+            varied = (*planned, *(one.spec for one in derived))
+            told = explain_derived(derived)
+        else:
+            varied = by_values(planned, rows.contract, size)
+            told = explain(rows.contract, size)
         if varied != planned and told not in self.decisions:
             self.decisions.append(told)
         return varied

@@ -8,7 +8,7 @@ tried after the known ones; one whose library is absent is left out and named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +29,7 @@ _ORDER_TINY = ("lightgbm", "linear", "extra_trees", "mlp", "catboost", "xgboost"
 _ORDER_SMALL = ("lightgbm", "linear", "catboost", "extra_trees", "mlp", "xgboost")
 _ORDER_LARGE = ("lightgbm", "linear", "catboost", "xgboost", "extra_trees", "mlp")
 TINY_ROWS, SMALL_ROWS = 5_000, 20_000
+DERIVED = ("lightgbm", "catboost")  # families tried on features of two columns
 MAPPED = ("lightgbm", "linear", "catboost", "mlp")  # extra trees hardly gain from a transform
 FIRST = "lightgbm"
 
@@ -145,9 +146,8 @@ def plan_portfolio(
     drafts = [
         Draft(name, space.encoding, space.defaults[turn], seed, variant=variant)
         for turn in range(rounds)
-        for name, space in spaces
-        if turn < len(space.defaults)
-        for variant in _variants(name, space.encoding)
+        for name, space, variants in _turn(turn, spaces)
+        for variant in variants
     ]
     drafts = _with_maps(drafts, maps)
     if drafts and shape.rows > SAMPLE_ROWS and shape.rows * shape.features > SMALL_CELLS:
@@ -176,9 +176,22 @@ def _with_maps(drafts: list[Draft], maps: Sequence[TargetMap]) -> list[Draft]:
     return found
 
 
-def _variants(family: str, encoding: Encoding) -> tuple[Variant, ...]:
-    """The first family of trees is tried on both encodings: two that differ also blend well."""
-    return ("planned", "values") if encoding == "trees" and family == FIRST else ("planned",)
+def _turn(
+    turn: int, spaces: Sequence[tuple[str, Space]]
+) -> Iterator[tuple[str, Space, tuple[Variant, ...]]]:
+    """Give the families that have a default for this turn, each with the encodings it is tried on.
+
+    The first family of trees is tried on both encodings: two that differ also blend well. Features
+    of two columns come behind the first default of every family.
+    """
+    with_default = [(name, space) for name, space in spaces if turn < len(space.defaults)]
+    for name, space in with_default:
+        both = space.encoding == "trees" and name == FIRST
+        yield name, space, ("planned", "values") if both else ("planned",)
+    if turn == 0:
+        for name, space in with_default:
+            if name in DERIVED and space.encoding == "trees":
+                yield name, space, ("derived",)
 
 
 def _rank(name: str, order: tuple[str, ...]) -> tuple[int, str]:

@@ -8,7 +8,7 @@ from drivetrain.core.contract import Column, Contract
 from drivetrain.core.findings import Decision
 from drivetrain.features.encoder import EncoderSpec
 
-Variant: TypeAlias = Literal["planned", "values"]
+Variant: TypeAlias = Literal["planned", "values", "derived"]
 
 FEW = 20  # categories that trees separate by themselves
 FEWEST_VALUES = 10

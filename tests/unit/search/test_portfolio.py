@@ -7,6 +7,7 @@ import pytest
 from drivetrain.core.errors import MissingLibraryError
 from drivetrain.models.family import Shape, Space
 from drivetrain.search.portfolio import SAMPLE_ROWS, plan_folds, plan_portfolio
+from drivetrain.search.target_map import TargetMap
 
 
 class Kind:
@@ -54,6 +55,7 @@ def test_the_best_of_each_family_goes_before_the_second_best_of_any() -> None:
         ("lightgbm", {"leaves": 31}, None),
         ("lightgbm", {"leaves": 31}, None),
         ("linear", {"c": 1}, None),
+        ("lightgbm", {"leaves": 31}, None),
         ("lightgbm", {"leaves": 8}, None),
         ("lightgbm", {"leaves": 8}, None),
     ]
@@ -61,7 +63,19 @@ def test_the_best_of_each_family_goes_before_the_second_best_of_any() -> None:
 
 def test_the_first_family_is_tried_on_both_encodings() -> None:
     planned = plan_portfolio(FOLDER, "binary", Shape(1000, 10, 2), seed=0).drafts  # type: ignore[arg-type]
-    assert [one.variant for one in planned] == ["planned", "values", "planned", "planned", "values"]
+    variants = ["planned", "values", "planned", "derived", "planned", "values"]
+    assert [one.variant for one in planned] == variants
+
+
+def test_a_transformed_target_comes_right_behind_the_first_plain_trial_of_a_family() -> None:
+    one = TargetMap(kind="log", values=(0.0, 1.0, 2.0), mapped=(0.0, 0.7, 1.1))
+    planned = plan_portfolio(FOLDER, "binary", Shape(1000, 10, 2), seed=0, maps=(one,)).drafts  # type: ignore[arg-type]
+    mapped = [(draft.family, draft.target is one) for draft in planned]
+    assert mapped[:5] == [
+        ("lightgbm", False), ("lightgbm", True), ("lightgbm", False), ("linear", False),
+        ("linear", True),
+    ]  # fmt: skip
+    assert sum(is_mapped for _, is_mapped in mapped) == 2
 
 
 def test_a_large_table_begins_with_a_model_of_a_sample() -> None:

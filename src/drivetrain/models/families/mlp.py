@@ -85,7 +85,7 @@ class MLP:
     """Fits a perceptron on centred, scaled and filled features."""
 
     tasks: tuple[Task, ...] = ("binary", "multiclass", "regression")
-    libraries = ("torch",)
+    libraries = ("torch", "torch._dynamo")  # which its optimisers import, in a second
 
     def space(self, task: Task, shape: Shape) -> Space:
         """Return the paper's default, narrower on large tables, and TabArena's ranges."""
