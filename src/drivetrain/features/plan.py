@@ -13,7 +13,8 @@ ONE_HOT_LIMIT = 20  # more features of one column than this cost more than they 
 TARGET_MEANS_CLASSES = 12  # K means for each column: past this the matrix is mostly these
 MOST_FREQUENT = 100  # values of a column with more that have a feature each all the same
 FREQUENT_CELLS = 4_000_000  # room for these features, of all such columns and rows together
-WORDS_LIMIT = 1000  # dense float32 features of one text column in a linear model
+TOPICS = 64  # features of one text column for trees of many classes
+WORDS_LIMIT, PAIRS_LIMIT = 1000, 300  # dense float32 features of one text column in a linear model
 
 
 def plan(
@@ -79,6 +80,13 @@ def _for_trees(column: Column, target: Target, rows: int) -> tuple[EncoderSpec, 
             "A moment holds a trend and several cycles (year, week, day); trees find each only "
             "when it is a feature of its own.",
         )
+    if column.kind == "text" and target.classes > TARGET_MEANS_CLASSES:
+        return (
+            _spec("text_topics", column, topics=TOPICS),
+            f"{TOPICS} topics of its words",
+            f"A score for each of {target.classes} classes would be that many features and models; "
+            "the main directions of all texts say in fewer what its words are about.",
+        )
     if column.kind == "text":
         return (
             _spec("text_score", column),
@@ -138,8 +146,8 @@ def _for_linear(column: Column, target: Target, rows: int) -> tuple[EncoderSpec,
         )
     if column.kind == "text":
         return (
-            _spec("words", column, limit=WORDS_LIMIT),
-            f"TF-IDF of up to {WORDS_LIMIT} words",
+            _spec("words", column, limit=WORDS_LIMIT, pairs=PAIRS_LIMIT),
+            f"TF-IDF of up to {WORDS_LIMIT} words, and {PAIRS_LIMIT} pairs of words",
             "A word that many texts hold tells little, so each counts for the less, the more hold "
             "it.",
         )

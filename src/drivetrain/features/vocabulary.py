@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,35 +19,50 @@ _ASCII_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrst
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Words in order of the texts that hold them, most first, and float32 weights (V,)."""
+    """Words in order of the texts that hold them, most first, then pairs; float32 weights (V,)."""
 
     words: tuple[str, ...]
     weights: Features
 
 
-def find_vocabulary(cells: Array, *, limit: int, min_count: int) -> Vocabulary:
-    """Choose the words that the most texts hold.
+def find_vocabulary(cells: Array, *, limit: int, pairs: int, min_count: int) -> Vocabulary:
+    """Choose the words, and pairs of words that follow each other, that the most texts hold.
 
     Parameters
     ----------
     cells
         Texts of the training rows, object (n,).
-    limit
-        The most words, >= 1.
+    limit, pairs
+        The most words, >= 1, and the most pairs, >= 0. A pair never takes a word's place: where
+        there are more words than room, words tell more (docs/lab-log.md).
     min_count
-        The fewest texts that hold a word.
+        The fewest texts that hold a word or a pair.
 
     Returns
     -------
     Vocabulary
-        Its weights are smooth inverse document frequencies, ``ln((1 + n) / (1 + df)) + 1``.
+        A pair has a blank between its words. Weights are smooth inverse document frequencies,
+        ``ln((1 + n) / (1 + df)) + 1``.
+
+    Examples
+    --------
+    >>> cells = np.array(["not good", "good", "not good at all"], dtype=object)
+    >>> find_vocabulary(cells, limit=3, pairs=1, min_count=2).words
+    ('good', 'not', 'not good')
     """
-    documents: dict[str, int] = {}
+    words: Counter[str] = Counter()
+    neighbours: Counter[str] = Counter()
     for cell in cells:
-        for word in set(_WORD.findall(cell.translate(_ASCII_LOWER))):
-            documents[word] = documents.get(word, 0) + 1
-    ordered = sorted(documents.items(), key=lambda pair: (-pair[1], pair[0]))
-    kept = [(word, count) for word, count in ordered if count >= min_count][:limit]
+        found = _WORD.findall(cell.translate(_ASCII_LOWER))
+        words.update(set(found))
+        if pairs:
+            neighbours.update({f"{first} {second}" for first, second in pairwise(found)})
+    kept = _most(words, limit, min_count) + _most(neighbours, pairs, min_count)
     frequency = np.array([count for _, count in kept], np.float64)
     weights = np.log((1.0 + len(cells)) / (1.0 + frequency)) + 1.0
     return Vocabulary(tuple(word for word, _ in kept), weights.astype(np.float32))
+
+
+def _most(documents: Counter[str], limit: int, min_count: int) -> list[tuple[str, int]]:
+    ordered = sorted(documents.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [(word, count) for word, count in ordered if count >= min_count][:limit]

@@ -23,13 +23,14 @@ from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.datetime_parts import DatetimeParts
 from drivetrain.graph.blocks.number import Number
 from drivetrain.graph.blocks.number_lookup import NumberLookup
-from drivetrain.graph.blocks.trees import MANY_TREES, Trees
+from drivetrain.graph.blocks.trees import Trees
 from drivetrain.graph.shared import Feature, Found, features_of
 from drivetrain.graph.tree_layout import rows_each_way
 
 ALIKE_KEY = "drivetrain.alike"
 QUESTIONS = 48  # more gain nothing, and their digits must fit into a double
 MOST_TEXTS = 2_000  # of a column
+FEWEST_STEPS = 400.0  # nodes that a row meets; for fewer, sorting does not pay
 
 
 @dataclass
@@ -42,19 +43,20 @@ class Asked:
     steps: dict[tuple[Feature, int, float], float] = field(
         default_factory=lambda: defaultdict(float)
     )
-    trees: int = 0
+    walked: float = 0.0
 
     def add(self, places: Sequence[tuple[Feature, int] | None], trees: Trees) -> None:
         """Add the questions of trees whose features are at these places."""
-        self.trees += trees.tree_count
-        for place, threshold, steps in zip(*_divided(trees), strict=True):
+        features, thresholds, rarer, walked = _divided(trees)
+        self.walked += walked
+        for place, threshold, steps in zip(features, thresholds, rarer, strict=True):
             known = places[place] if place < len(places) else None
             if known is not None and np.isfinite(threshold):
                 self.steps[(*known, float(threshold))] += float(steps)
 
     def described(self) -> dict[str, str]:
         """Return the metadata: empty where sorting would not pay, or nothing is to be asked."""
-        if self.trees < MANY_TREES:
+        if self.walked < FEWEST_STEPS:
             return {}
         numbers: dict[str, list[tuple[float, int]]] = defaultdict(list)
         texts: dict[str, dict[str, int]] = {}
@@ -119,13 +121,12 @@ def _is_simple(feature: Feature) -> bool:
     )
 
 
-def _divided(trees: Trees) -> tuple[IndexVector, FloatVector, FloatVector]:
-    """Return the feature and threshold of each node, and the share of rows it sends the rarer way.
-
-    Summed over trees: each tree has 1 to give.
-    """
+def _divided(trees: Trees) -> tuple[IndexVector, FloatVector, FloatVector, float]:
+    """Return the feature and threshold of each node, the share of all rows that it sends the rarer
+    way, and how many nodes a row meets on its way through all trees."""
     rows = np.ones(trees.leaf_count) if trees.leaf_rows is None else trees.leaf_rows
     went_left, went_right = rows_each_way(trees.left, trees.right, trees.roots, rows)
-    total = float(rows.sum()) / max(trees.tree_count, 1)
-    rarer = np.minimum(went_left, went_right) / max(total, 1.0)
-    return trees.feature.astype(np.int64), trees.threshold, rarer
+    total = max(float(rows.sum()) / max(trees.tree_count, 1), 1e-9)
+    rarer = np.minimum(went_left, went_right) / total
+    walked = float((went_left + went_right).sum()) / total
+    return trees.feature.astype(np.int64), trees.threshold, rarer, walked

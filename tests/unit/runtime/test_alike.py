@@ -10,10 +10,11 @@ import pytest
 
 from drivetrain.core.arrays import Columns
 from drivetrain.core.contract import Column, Contract, Target
+from drivetrain.graph.alike import FEWEST_STEPS
 from drivetrain.graph.blocks.datetime_parts import DatetimeParts
 from drivetrain.graph.blocks.lookup import Lookup
 from drivetrain.graph.blocks.number import Number
-from drivetrain.graph.blocks.trees import MANY_TREES, Trees
+from drivetrain.graph.blocks.trees import Trees
 from drivetrain.graph.blocks.words import Words
 from drivetrain.graph.program import Member, Program, lower
 from drivetrain.runtime import session as session_module
@@ -31,6 +32,7 @@ CONTRACT = Contract(
 )
 ROWS = 3_000
 JOBS = ("clerk", "smith", "")
+MANY_TREES = int(FEWEST_STEPS)  # of one question each
 random = np.random.default_rng(0)
 COLUMNS: Columns = {
     "age": np.where(random.random(ROWS) < 0.1, np.nan, random.normal(40, 10, ROWS)),

@@ -1,4 +1,4 @@
-"""Texts as the answer of a linear model on their TF-IDF words, out of fold.
+"""Texts as the answer of a linear model on their TF-IDF words and pairs, out of fold.
 
 One feature, or K for K > 2 classes: a few numbers that trees can split on, where thousands of
 sparse words would starve them. Unknown words count for nothing; a text without a known word,
@@ -14,25 +14,24 @@ import msgspec
 import numpy as np
 
 from drivetrain.core import settings
-from drivetrain.core.arrays import Array, Columns, FloatMatrix, FloatVector, IndexVector
+from drivetrain.core.arrays import Columns, FloatMatrix, FloatVector, IndexVector
 from drivetrain.core.contract import Column, Kind
 from drivetrain.core.folds import Folds
 from drivetrain.features.encoder import FittedEncoder, Target
+from drivetrain.features.sparse_words import sparse_words
 from drivetrain.features.vocabulary import find_vocabulary
 from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.missing_flag import MissingFlag
 from drivetrain.graph.blocks.number import Vector
 from drivetrain.graph.blocks.words import Words
-from drivetrain.graph.run import run_blocks
-
-CHUNK_ROWS = 512  # dense TF-IDF rows, and their words, held at once
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of the encoder."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, description="most words kept")] = 3000
-    min_count: Annotated[int, msgspec.Meta(ge=1, description="fewest texts that hold a word")] = 2
+    pairs: Annotated[int, msgspec.Meta(ge=0, description="most pairs of words kept")] = 1000
+    min_count: Annotated[int, msgspec.Meta(ge=1, description="fewest texts that hold one")] = 2
     alpha: Annotated[float, msgspec.Meta(gt=0, description="penalty on the words' weights")] = 1.0
 
 
@@ -56,14 +55,17 @@ class TextScoreEncoder:
         options = settings.build(Parameters, parameters, source="encoder 'text_score'")
         (column,) = about
         found = find_vocabulary(
-            columns[column.name], limit=options.limit, min_count=options.min_count
+            columns[column.name],
+            limit=options.limit,
+            pairs=options.pairs,
+            min_count=options.min_count,
         )
         if not found.words:
             flag = MissingFlag(column.name, "features", column.kind)
             return FittedEncoder((flag,), (f"{column.name} is missing",))
         tfidf, score = f"{column.name}#words", f"{column.name}#score"
         words = Words(column.name, tfidf, found.words, found.weights)
-        matrix = _sparse_words(words, columns[column.name])
+        matrix = sparse_words(words, columns[column.name])
         values = target.one_hot()
         model = _Ridge(matrix, values, weight, options.alpha)
         everything = np.arange(len(values))
@@ -116,18 +118,6 @@ class _Ridge(msgspec.Struct, frozen=True):
         gram[np.diag_indices_from(gram)] += self.alpha
         weights = solve(gram, weighted.T @ values - total * np.outer(center, mean), assume_a="pos")
         return _Fitted(np.ascontiguousarray(weights), mean - center @ weights)
-
-
-def _sparse_words(words: Words, cells: Array) -> Any:
-    """Run the block in chunks, and keep what is not zero: csr_matrix (n, V) in double."""
-    from scipy.sparse import csr_matrix, vstack
-
-    chunks = []
-    for start in range(0, max(len(cells), 1), CHUNK_ROWS):
-        part = {words.column: cells[start : start + CHUNK_ROWS]}
-        dense = run_blocks((words,), part, [words.output])[words.output]
-        chunks.append(csr_matrix(dense.astype(np.float64)))
-    return vstack(chunks, format="csr")
 
 
 encoder = TextScoreEncoder()

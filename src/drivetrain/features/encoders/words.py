@@ -1,4 +1,4 @@
-"""Texts as their words: one TF-IDF feature for each frequent word.
+"""Texts as their words and pairs of words: a TF-IDF feature for each frequent one.
 
 Words are runs of letters and digits, A-Z as a-z. Unknown words count for nothing; a text without a
 known word, missing and empty ones too, is all zeros. A column without any word twice becomes its
@@ -25,7 +25,8 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of the encoder."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, description="most words kept")] = 300
-    min_count: Annotated[int, msgspec.Meta(ge=1, description="fewest texts that hold a word")] = 2
+    pairs: Annotated[int, msgspec.Meta(ge=0, description="most pairs of words kept")] = 0
+    min_count: Annotated[int, msgspec.Meta(ge=1, description="fewest texts that hold one")] = 2
 
 
 class WordsEncoder:
@@ -48,7 +49,10 @@ class WordsEncoder:
         options = settings.build(Parameters, parameters, source="encoder 'words'")
         (column,) = about
         found = find_vocabulary(
-            columns[column.name], limit=options.limit, min_count=options.min_count
+            columns[column.name],
+            limit=options.limit,
+            pairs=options.pairs,
+            min_count=options.min_count,
         )
         if not found.words:
             flag = MissingFlag(column.name, "features", column.kind)

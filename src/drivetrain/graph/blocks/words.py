@@ -40,16 +40,17 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Words:
-    """Weigh the words of a text: STRING [N] to FLOAT [N, V].
+    """Weigh the words of a text, and pairs of them: STRING [N] to FLOAT [N, V].
 
-    Feature v is the number of times word v occurs, times its weight; with ``normalise`` each row
-    is then divided by its Euclidean length. A text without a known word is all zeros. Words are
-    cut as :class:`Tokens` does.
+    Feature v is the number of times word or pair v occurs, times its weight; with ``normalise``
+    each row is then divided by its Euclidean length. A text without a known word is all zeros.
+    Words are cut as :class:`Tokens` does; a pair is two words that follow each other.
 
     Attributes
     ----------
     vocabulary
-        V different words, V >= 1, in lower case where ``lower_case``.
+        V different words, then pairs, each with a blank between its words; V >= 1; in lower case
+        where ``lower_case``.
     weights
         float32 (V,), such as inverse document frequencies.
     """
@@ -70,16 +71,18 @@ class Words:
         return (self.output,)
 
     def lower(self, graph: GraphBuilder) -> None:
+        singles = sum(" " not in entry for entry in self.vocabulary)
+        has_pairs = singles < len(self.vocabulary)
         counts = graph.node(
             "TfIdfVectorizer",
             [tokens(graph, self.column, self.lower_case)],
             mode="TFIDF",
             min_gram_length=1,
-            max_gram_length=1,
+            max_gram_length=2 if has_pairs else 1,
             max_skip_count=0,
-            ngram_counts=[0],
+            ngram_counts=[0, singles] if has_pairs else [0],
             ngram_indexes=list(range(len(self.vocabulary))),
-            pool_strings=list(self.vocabulary),
+            pool_strings=[word for entry in self.vocabulary for word in entry.split(" ")],
             weights=np.asarray(self.weights, np.float32).tolist(),
         )
         if not self.normalise:
