@@ -1,6 +1,7 @@
 from drivetrain.core import errors as errors
 from drivetrain.lifecycle.adopt import adopt as adopt
 from drivetrain.lifecycle.check import check as check
+from drivetrain.lifecycle.compare import compare as compare
 from drivetrain.lifecycle.diff import diff as diff
 from drivetrain.lifecycle.estimators import Classifier as Classifier
 from drivetrain.lifecycle.estimators import Regressor as Regressor
@@ -25,6 +26,7 @@ __all__ = [
     "add_labels",
     "adopt",
     "check",
+    "compare",
     "diff",
     "errors",
     "evaluate",

@@ -107,7 +107,7 @@ def slice_table(
         part
         for column in contract.columns
         if not column.private
-        for label, mask in _parts(column, columns[column.name])
+        for label, mask in parts_of(column, columns[column.name])
         if minimum_rows <= mask.sum() < len(y)
         and (part := _judge(column.name, label, mask, rows, metric, whole)) is not None
     ]
@@ -125,7 +125,8 @@ def slice_table(
     )
 
 
-def _parts(column: Column, cells: Array) -> Iterator[tuple[str, Mask]]:
+def parts_of(column: Column, cells: Array) -> Iterator[tuple[str, Mask]]:
+    """Yield the parts that a column makes of the rows, each with its name."""
     missing = _missing(column, cells)
     yield "is missing", missing
     if column.kind == "category":

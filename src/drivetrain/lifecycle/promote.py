@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from drivetrain.lifecycle.mirror import tell_mlflow
-from drivetrain.registry.entries import CHAMPION, WATCH_GATE, Entry
+from drivetrain.registry.entries import CHAMPION, WATCH_GATE, AliasState, Entry
 from drivetrain.registry.ledger import Ledger
 
 
@@ -45,8 +45,8 @@ def promote(
 ) -> Moved:
     """Point an alias at a version.
 
-    A passing verdict on that version's bundle is cited; without one the move of ``champion`` is
-    recorded as an override. Servers that follow the alias switch within a second.
+    A passing verdict on that version's bundle against the champion of now is cited; without one the
+    move of ``champion`` is recorded as an override. Servers that follow switch within a second.
 
     Raises
     ------
@@ -58,11 +58,7 @@ def promote(
     book = Ledger(ledger)
     chosen = book.version(name, version)
     state = book.aliases(name).get(alias)
-    verdicts = [
-        verdict
-        for verdict in book.history(name, kind="verdict", subject=chosen.content_hash)
-        if verdict.body["gate"] != WATCH_GATE
-    ]
+    verdicts = _verdicts(book, name, chosen.content_hash, state)
     move = book.move(
         name,
         alias,
@@ -73,6 +69,16 @@ def promote(
     )
     tell_mlflow(book, name)
     return moved(move)
+
+
+def _verdicts(book: Ledger, name: str, content_hash: str, state: AliasState | None) -> list[Entry]:
+    """Return the verdicts on a bundle that were reached against the champion of now, if on any."""
+    now = "" if state is None else book.version(name, state.version).content_hash
+    return [
+        verdict
+        for verdict in book.history(name, kind="verdict", subject=content_hash)
+        if verdict.body["gate"] != WATCH_GATE and verdict.body["champion"] in ("", now)
+    ]
 
 
 def moved(entry: Entry) -> Moved:

@@ -26,6 +26,7 @@ EntryKind: TypeAlias = Literal["version", "alias", "verdict", "desired", "deploy
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 WATCH_GATE = "watch"  # a look at a served bundle's log: failed is a breach
+COMPARE_GATE = "compare"  # champion and challenger on the same rows
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

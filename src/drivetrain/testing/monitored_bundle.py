@@ -28,10 +28,15 @@ START_US = 1_767_225_600_000_000  # 2026-01-01
 DAY_US = 86_400_000_000
 
 
-def write_monitored_bundle(path: str | Path) -> Manifest:
-    """Write the binary model of :func:`drivetrain.testing.monitored.monitored_rows`."""
+def write_monitored_bundle(
+    path: str | Path, *, weights: tuple[float, float] = (1.0, 1.0)
+) -> Manifest:
+    """Write the binary model of :func:`drivetrain.testing.monitored.monitored_rows`.
+
+    ``weights`` are those of age and city; with others than 1 the model is worse than the truth.
+    """
     contract = monitored_contract("binary")
-    model = lower(Program(contract, (_member(),)))
+    model = lower(Program(contract, (_member(weights),)))
     held_out = monitored_rows(HELD_OUT, seed=0)
     session = Session(model, threads=1)
     outputs = session.run(held_out.columns, HELD_OUT)
@@ -42,7 +47,7 @@ def write_monitored_bundle(path: str | Path) -> Manifest:
     some = {name: values[:8] for name, values in held_out.columns.items()}
     reference = make_reference(contract, held_out.columns, outputs, held_out.y)
     manifest = msgspec.structs.replace(_manifest(contract), scorecard=msgspec.to_builtins(card))
-    vectors = make_vectors(contract, _raw(some), some, session.run(some, 8))
+    vectors = make_vectors(contract, raw_rows(some), some, session.run(some, 8))
     return write_bundle(path, manifest, model, vectors, extra={REFERENCE_FILE: reference})
 
 
@@ -54,17 +59,18 @@ class _Runs:
         return self._session.run(columns, len(columns["age"]))
 
 
-def _member() -> Member:
+def _member(weights: tuple[float, float]) -> Member:
     codes = 0.3 * (np.arange(len(CITIES), dtype=np.float32) - 3.5)
     encoders = (
         (Number("age", "features", fill=0.0),),
         (Lookup("city", "features", CITIES, codes[:, None], np.zeros(1, np.float32)),),
     )
-    linear = Linear(np.ones((2, 1)), np.zeros(1))
+    linear = Linear(np.array(weights)[:, None], np.zeros(1))
     return Member("linear", encoders, ((linear,),), "sigmoid")
 
 
-def _raw(columns: dict[str, Array]) -> list[dict[str, Any]]:
+def raw_rows(columns: dict[str, Array]) -> list[dict[str, Any]]:
+    """Return typed columns as the cells that a client sends."""
     rows = []
     for place in range(len(columns["age"])):
         row = {name: values[place] for name, values in columns.items()}
