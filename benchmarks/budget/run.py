@@ -57,7 +57,9 @@ def train(task: Task, limit_s: float, home: Path) -> Outcome:
     for name in task.drop:
         words += ["--drop", name]
     began = time.perf_counter()
-    run = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with (home / "said").open("wb") as said, (home / "errors").open("wb") as errors:
+        # Files, for the answer is more than a pipe holds.
+        run = subprocess.Popen(words, stdout=said, stderr=errors)
     process = psutil.Process(run.pid)
     parent = trial = 0.0
     while run.poll() is None:
@@ -68,9 +70,10 @@ def train(task: Task, limit_s: float, home: Path) -> Outcome:
             break
         trial = max([trial, *map(_own_mb, workers)])
         time.sleep(LOOK_S)
-    said, words_of_error = run.communicate()
+    run.wait()
     elapsed = time.perf_counter() - began
-    answer = json.loads(said) if said else {"error": words_of_error.decode()[-200:]}
+    told = (home / "said").read_bytes()
+    answer = json.loads(told) if told else {"error": (home / "errors").read_text()[-200:]}
     return Outcome(elapsed, parent, trial, run.returncode, answer)
 
 

@@ -9,6 +9,7 @@ from drivetrain.lifecycle.evaluate import evaluate as evaluate
 from drivetrain.lifecycle.explain import explain as explain
 from drivetrain.lifecycle.inspect import inspect as inspect
 from drivetrain.lifecycle.labels import add_labels as add_labels
+from drivetrain.lifecycle.leaderboard import leaderboard as leaderboard
 from drivetrain.lifecycle.predict import predict as predict
 from drivetrain.lifecycle.replay import replay as replay
 from drivetrain.lifecycle.serve import serve as serve
@@ -32,6 +33,7 @@ __all__ = [
     "evaluate",
     "explain",
     "inspect",
+    "leaderboard",
     "load",
     "predict",
     "replay",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -18,7 +19,10 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     done: float | None = None  # of `total`; None where there is no count
     total: float | None = None
     elapsed_s: float = 0.0
+    passing: bool = False  # true of this moment only: for a line that overwrites itself
 
+
+_CLEAR = "\x1b[K"  # to the end of a terminal's line
 
 Listener: TypeAlias = Callable[[Progress], None]
 
@@ -28,11 +32,22 @@ def silent(_: Progress) -> None:
 
 
 def to_stderr(news: Progress) -> None:
-    """Print the news to standard error, one line each; a terminal's counts overwrite themselves."""
+    """Print the news to standard error, one line each.
+
+    On a terminal, counts and passing news share one line that overwrites itself; elsewhere passing
+    news are left out.
+    """
+    is_terminal = sys.stderr.isatty()
+    if news.passing and not is_terminal:
+        return
     share = "" if not news.total or news.done is None else f" {100 * news.done / news.total:3.0f}%"
     line = f"{news.elapsed_s:6.1f}s  {news.stage:<9}{share} {news.message}"
-    counting = sys.stderr.isatty() and news.done is not None and news.done != news.total
-    sys.stderr.write(f"\r{line:<100}\r" if counting else f"{line}\n")
+    if is_terminal:
+        counting = news.passing or (news.done is not None and news.done != news.total)
+        width = shutil.get_terminal_size().columns - 1
+        sys.stderr.write(f"\r{_CLEAR}{line[:width]}" if counting else f"\r{_CLEAR}{line}\n")
+    else:
+        sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
 
@@ -49,9 +64,22 @@ class Reporter:
         return time.monotonic() - self._began
 
     def say(
-        self, stage: str, message: str, *, done: float | None = None, total: float | None = None
+        self,
+        stage: str,
+        message: str,
+        *,
+        done: float | None = None,
+        total: float | None = None,
+        passing: bool = False,
     ) -> None:
         """Tell the listener one thing."""
         self._listener(
-            Progress(stage=stage, message=message, done=done, total=total, elapsed_s=self.elapsed_s)
+            Progress(
+                stage=stage,
+                message=message,
+                done=done,
+                total=total,
+                elapsed_s=self.elapsed_s,
+                passing=passing,
+            )
         )

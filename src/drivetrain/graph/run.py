@@ -80,6 +80,14 @@ def _of_one_width(chunks: list[Array]) -> list[Array]:
     ]
 
 
+def size_of(blocks: Iterable[Block], features: int) -> int:
+    """Return the bytes of the graph of a model's blocks, which read ``X`` and write ``margin``."""
+    graph = GraphBuilder(reserved=frozenset({"X"}))
+    names = graph.lower(list(blocks), {"X": "X"}, "blocks")
+    shown = [onnx.ValueInfoProto(name=names["margin"])]
+    return len(make_model(graph, [tensor("X", TensorProto.FLOAT, features)], shown))
+
+
 def open_session(model: bytes) -> onnxruntime.InferenceSession:
     """Open a model on one thread, as the runtime does: sums depend on the number of threads."""
     options = onnxruntime.SessionOptions()

@@ -19,7 +19,7 @@ from drivetrain.core.progress import Listener, Reporter, silent
 from drivetrain.core.settings import build
 from drivetrain.lifecycle.train import train_in
 from drivetrain.lifecycle.training.model import packages
-from drivetrain.lifecycle.training.places import choose_places
+from drivetrain.lifecycle.training.places import choose_places, run_folder
 from drivetrain.lifecycle.training.settings import TrainSettings
 from drivetrain.runtime.bundle import read_bundle
 from drivetrain.search.budget import Budget
@@ -129,27 +129,6 @@ def replay(
         expected_machine=started.machine,
         trials=result.trials,
         elapsed_s=time.monotonic() - began,
-    )
-
-
-def run_folder(path: str | Path) -> Path:
-    """Return the folder of a run: the one given, or the one beside the bundle that is given.
-
-    Raises
-    ------
-    BundleError
-        If there is no journal in either.
-    """
-    given = Path(path)
-    for folder in (given, given.with_name(f"{given.name}.run")):
-        if (folder / JOURNAL_FILE).is_file():
-            return folder
-    raise BundleError(
-        where=str(given),
-        expected=f"the folder of a run, with its {JOURNAL_FILE}",
-        got="no journal there, nor beside it" if given.exists() else "nothing there",
-        remedy="Give BUNDLE.run, which train leaves beside the bundle.",
-        code="DT24G",
     )
 
 

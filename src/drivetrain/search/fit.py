@@ -15,6 +15,7 @@ import numpy as np
 from drivetrain.core.arrays import Array, IndexVector
 from drivetrain.core.errors import SettingError, UnknownNameError
 from drivetrain.evaluate.adversarial import threshold_rows
+from drivetrain.graph.run import size_of
 from drivetrain.models.brought.reference import Families
 from drivetrain.models.family import Budget, Fitted, Validation
 from drivetrain.search.recipe import Recipe
@@ -102,6 +103,7 @@ def fit_fold(job: FoldJob) -> None:
         seconds=time.monotonic() - began,
         details=dict(fitted.details),
         choices=budget.choices,
+        size_bytes=size_of(blocks, X.shape[1]),
     )
     study.save_fold(job.recipe.key, job.fold, report=report, blocks=blocks, arrays=arrays)
 

@@ -54,6 +54,8 @@ class TrialEntry(msgspec.Struct, frozen=True, kw_only=True, tag="trial", tag_fie
     folds: tuple[int, ...]
     score: float | None = None
     seconds: float = 0.0
+    cost_us: float = 0.0  # expected, of a row in a batch on one core, its encoders not counted
+    size_bytes: int = 0  # of its models' graph
     details: dict[str, Any] = {}
     choices: tuple[dict[str, float], ...] = ()  # what the clock decided in each fold's fit
     error: str = ""
@@ -150,14 +152,7 @@ class Journal:
         stopped, and fit times are those of the run.
         """
         known = self.trials()
-        places = [
-            number
-            for number, entry in enumerate(self.obeyed or ())
-            if isinstance(entry, ChoiceEntry) and entry.name == SEARCHED
-        ]
-        if self.obeyed is None or not places:
-            return
-        for key, entry in trial_entries(self.obeyed[: places[-1]]).items():
+        for key, entry in searched_entries(self.obeyed or ()).items():
             if key not in known:
                 self.append(entry)
 
@@ -177,6 +172,16 @@ class Journal:
 def trial_entries(entries: Sequence[Entry]) -> dict[str, TrialEntry]:
     """Return the trials that are over, by key, the last word on each."""
     return {entry.key: entry for entry in entries if isinstance(entry, TrialEntry)}
+
+
+def searched_entries(entries: Sequence[Entry]) -> dict[str, TrialEntry]:
+    """Return the trials of the search, without those in which its choice was fitted again."""
+    ends = [
+        number
+        for number, entry in enumerate(entries)
+        if isinstance(entry, ChoiceEntry) and entry.name == SEARCHED
+    ]
+    return trial_entries(entries[: ends[-1]] if ends else entries)
 
 
 def read_journal(path: Path) -> list[Entry]:

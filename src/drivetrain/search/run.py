@@ -31,6 +31,7 @@ from drivetrain.stats.metrics import find_metric
 
 LEAST_FIT_S = 0.2  # a fold that has less is not begun
 _LOOK_S = 0.1  # how often the clock is looked at
+_TELL_S = 1.0  # how often it is said how far the search is
 
 
 @dataclass
@@ -64,6 +65,7 @@ class _Search:
     _running: dict[int, tuple[_Open, FoldJob]] = field(default_factory=dict)
     _late: set[int] = field(default_factory=set)  # killed by the run, or about to be
     _count: int = 0
+    _told: float = 0.0  # when it was last said how far the search is
 
     def left_s(self) -> float:
         """Seconds until the search must end: a little later while there is no trial at all."""
@@ -75,8 +77,37 @@ class _Search:
         while self._fill() and self.left_s() > -GRACE_S:
             self._close(self.staff.crew.wait(_LOOK_S))
             self._kill_late()
+            self._tell_the_time()
         self._late.update(self._running)
         self._close([Ended(number, -signal.SIGKILL) for number in self._running])
+
+    def _tell_the_time(self) -> None:
+        """Say once a second how far the search is, for whoever watches."""
+        now = time.monotonic()
+        if now < self._told + _TELL_S:
+            return
+        self._told = now
+        names = sorted({trial.recipe.family for trial, _ in self._running.values()})
+        self.reporter.say(
+            "search",
+            f"{self._best()}; {len(self.trials)} trials, fitting {', '.join(names) or 'none'}; "
+            f"{self._time_left()}",
+            done=self.budget.elapsed_s,
+            total=max(self.window.ends_s, self.budget.elapsed_s),
+            passing=True,
+        )
+
+    def _best(self) -> str:
+        """Say the best score so far, and whose it is."""
+        if not self.trials:
+            return "no trial yet"
+        metric = find_metric(self.study.problem.metric)
+        best = max(self.trials.values(), key=lambda one: metric.gain(one.score))
+        return f"best {metric.name} {best.score:.5f} of {best.key}"
+
+    def _time_left(self) -> str:
+        """Say how much of the run's time limit is left."""
+        return f"{max(0.0, self.budget.limit_s - self.budget.elapsed_s):.0f} s left"
 
     def _fill(self) -> bool:
         while len(self._running) < self.staff.workers:
@@ -176,13 +207,10 @@ class _Search:
             return
         self.trials[result.key] = result
         metric = find_metric(self.study.problem.metric)
-        best = max(self.trials.values(), key=lambda one: metric.gain(one.score))
         self.reporter.say(
             "search",
-            f"{result.key}: {metric.name} {result.score:.5f} in {wall_s:.1f} s; "
-            f"best {best.score:.5f}",
-            done=self.budget.elapsed_s,
-            total=self.window.ends_s,
+            f"{result.key}: {metric.name} {result.score:.5f} in {wall_s:.1f} s; {self._best()}; "
+            f"{self._time_left()}",
         )
 
     def _record(self, trial: _Open, result: Trial | None) -> None:
@@ -200,6 +228,8 @@ class _Search:
                 folds=folds,
                 score=None if result is None else result.score,
                 seconds=0.0 if result is None else result.seconds,
+                cost_us=0.0 if result is None else result.cost_ns / 1000,
+                size_bytes=0 if result is None else result.size_bytes,
                 details={} if result is None else result.details,
                 choices=() if result is None else tuple(f.report.choices for f in result.folds),
                 error=trial.error,

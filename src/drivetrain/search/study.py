@@ -48,6 +48,7 @@ class FoldReport(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     details: dict[str, Any]
     choices: dict[str, float] = {}  # what the clock decided in the fit
+    size_bytes: int = 0  # of the fold's graph
 
 
 @dataclass(frozen=True)

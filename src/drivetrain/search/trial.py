@@ -59,6 +59,11 @@ class Trial:
                 gathered.setdefault(name, []).append(value)
         return gathered
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the graphs of its folds' models, its encoders not counted."""
+        return sum(fold.report.size_bytes for fold in self.folds)
+
     def answer(self, margin: FloatMatrix) -> FloatMatrix:
         """Return predictions on the blended scale from margins, float64 (n, t) both."""
         return answer_of(self.recipe, self.link, margin)

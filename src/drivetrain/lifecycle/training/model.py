@@ -19,6 +19,7 @@ from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.ramps import Ramps
 from drivetrain.graph.program import Member, Program
 from drivetrain.lifecycle.training.brought import bring_families, brought_digests
+from drivetrain.lifecycle.training.leaderboard import leaderboard_rows
 from drivetrain.lifecycle.training.rows import Rows
 from drivetrain.lifecycle.training.settings import TrainSettings, TrialRow
 from drivetrain.models.family import Family, Shape
@@ -182,7 +183,7 @@ def fit_model(
         members=members,
         metric=metric,
         linear=_linear_baseline(trials, rows.holdout.rows),
-        leaderboard=_leaderboard(journal, trials, blend, metric),
+        leaderboard=leaderboard_rows(journal.trials(), blend.weights, metric),
         decisions=(*portfolio.decisions, *brought.decisions, *encoded, *why),
     )
 
@@ -278,27 +279,3 @@ def _linear_baseline(trials: tuple[Trial, ...], rows: int) -> Array | None:
                 return np.hstack([1.0 - prediction, prediction])
             return prediction if prediction.shape[1] > 1 else prediction[:, 0]
     return None
-
-
-def _leaderboard(
-    journal: Journal, trials: tuple[Trial, ...], blend: Blend, metric: Metric
-) -> tuple[TrialRow, ...]:
-    costs = {trial.key: trial.cost_ns / 1000 for trial in trials}
-    rows = [
-        TrialRow(
-            trial=key,
-            family=entry.recipe.family,
-            status=entry.status,
-            score=entry.score,
-            weight=blend.weights.get(key, 0.0),
-            fit_s=entry.seconds,
-            cost_us=costs.get(key, 0.0),
-            details=entry.details,
-            error=entry.error,
-        )
-        for key, entry in journal.trials().items()
-    ]
-    worst = -np.inf
-    return tuple(
-        sorted(rows, key=lambda row: -(worst if row.score is None else metric.gain(row.score)))
-    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drivetrain.bundle.write import check_place
-from drivetrain.core.errors import GateError, UserError
+from drivetrain.core.errors import BundleError, GateError, UserError
 from drivetrain.search.journal import JOURNAL_FILE, empty_run
 
 
@@ -52,3 +52,24 @@ def clearing(run: Path) -> Iterator[None]:
         shutil.rmtree(run, ignore_errors=True)
         raise
     empty_run(run, keep=(JOURNAL_FILE,))
+
+
+def run_folder(path: str | Path) -> Path:
+    """Return the folder of a run: the one given, or the one beside the bundle that is given.
+
+    Raises
+    ------
+    BundleError
+        If there is no journal in either.
+    """
+    given = Path(path)
+    for folder in (given, given.with_name(f"{given.name}.run")):
+        if (folder / JOURNAL_FILE).is_file():
+            return folder
+    raise BundleError(
+        where=str(given),
+        expected=f"the folder of a run, with its {JOURNAL_FILE}",
+        got="no journal there, nor beside it" if given.exists() else "nothing there",
+        remedy="Give BUNDLE.run, which train leaves beside the bundle.",
+        code="DT24G",
+    )

@@ -102,7 +102,8 @@ class TrialRow(msgspec.Struct, frozen=True, kw_only=True):
     score: float | None
     weight: float
     fit_s: float
-    cost_us: float  # of one row in a batch, its encoders not counted
+    cost_us: float  # expected, of one row in a batch on one core, its encoders not counted
+    size_bytes: int = 0  # of its models' graph
     details: dict[str, Any] = {}
     error: str = ""
 
