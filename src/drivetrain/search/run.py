@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, count
 
 from drivetrain.core.errors import InternalError
 from drivetrain.core.progress import Reporter
@@ -30,6 +30,7 @@ from drivetrain.search.worker import GRACE_S
 from drivetrain.stats.metrics import find_metric
 
 LEAST_FIT_S = 0.2  # a fold that has less is not begun
+_NUMBERS = count(1)  # of jobs: one crew works for several searches of a run
 _LOOK_S = 0.1  # how often the clock is looked at
 _TELL_S = 1.0  # how often it is said how far the search is
 
@@ -64,7 +65,6 @@ class _Search:
     _current: _Open | None = None
     _running: dict[int, tuple[_Open, FoldJob]] = field(default_factory=dict)
     _late: set[int] = field(default_factory=set)  # killed by the run, or about to be
-    _count: int = 0
     _told: float = 0.0  # when it was last said how far the search is
 
     def left_s(self) -> float:
@@ -172,13 +172,15 @@ class _Search:
         return False
 
     def _start(self, trial: _Open, job: FoldJob) -> None:
-        self._count += 1
+        number = next(_NUMBERS)
         trial.running += 1
-        self._running[self._count] = (trial, job)
-        self.staff.crew.start(self._count, job)
+        self._running[number] = (trial, job)
+        self.staff.crew.start(number, job)
 
     def _close(self, ended: Sequence[Ended]) -> None:
         for one in ended:
+            if one.number not in self._running:
+                continue  # of a search before, which its crew's time ran out on
             trial, job = self._running.pop(one.number)
             trial.running -= 1
             if one.status != 0:
