@@ -186,7 +186,7 @@ def _train(
     if obeyed is not None:
         header = replayed_header(header, obeyed)
     proof = choose_proof_rows(rows, settings.seed)
-    with open_run(places.run, header, obeyed) as journal, clearing(places.run):
+    with open_run(places.run, header, obeyed) as journal, clearing(places):
         journal.append(_start(data, settings))
         budget = replace(budget, columns=len(rows.contract.columns))
         window = budget.window()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ from pathlib import Path
 from drivetrain.bundle.write import check_place
 from drivetrain.core.errors import BundleError, GateError, UserError
 from drivetrain.search.journal import JOURNAL_FILE, empty_run
+
+
+_DRAFT = re.compile(r"(\.old)?\.[a-z0-9_]{8}")  # the end of a name that core.files gives
 
 
 @dataclass(frozen=True)
@@ -39,19 +43,22 @@ def choose_places(out: str | Path | None, *, overwrite: bool) -> Places:
 
 
 @contextmanager
-def clearing(run: Path) -> Iterator[None]:
+def clearing(places: Places) -> Iterator[None]:
     """Remove from the run folder what is not worth keeping.
 
-    After success its journal stays, to be replayed; after a mistake of the user's, which a second
-    run would meet again, nothing. After a kill, an interrupt or a fault all of it stays, and a
-    second run goes on from it.
+    After success its journal stays, to be replayed, and what a killed run left of a draft of the
+    bundle goes; after a mistake of the user's, which a second run would meet again, nothing stays.
+    After a kill, an interrupt or a fault all of it stays, and a second run goes on from it.
     """
     try:
         yield
     except (UserError, GateError):
-        shutil.rmtree(run, ignore_errors=True)
+        shutil.rmtree(places.run, ignore_errors=True)
         raise
-    empty_run(run, keep=(JOURNAL_FILE,))
+    empty_run(places.run, keep=(JOURNAL_FILE,))
+    for draft in places.bundle.parent.glob(f".{places.bundle.name}.*"):
+        if _DRAFT.fullmatch(draft.name.removeprefix(f".{places.bundle.name}")):
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def run_folder(path: str | Path) -> Path:
