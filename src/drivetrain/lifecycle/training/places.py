@@ -14,7 +14,6 @@ from drivetrain.bundle.write import check_place
 from drivetrain.core.errors import BundleError, GateError, UserError
 from drivetrain.search.journal import JOURNAL_FILE, empty_run
 
-
 _DRAFT = re.compile(r"(\.old)?\.[a-z0-9_]{8}")  # the end of a name that core.files gives
 
 
