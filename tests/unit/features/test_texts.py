@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy.sparse import csr_matrix
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -10,6 +11,7 @@ from sklearn.linear_model import Ridge
 
 from drivetrain.features.encode import run_encoder
 from drivetrain.features.encoder import Encoder, FittedEncoder, Target
+from drivetrain.features.encoders import text_score
 from drivetrain.features.encoders.text_score import TextScoreEncoder, _Ridge
 from drivetrain.features.encoders.text_topics import TextTopicsEncoder, main_directions
 from drivetrain.features.encoders.words import WordsEncoder
@@ -65,13 +67,17 @@ def test_a_column_without_a_word_twice_is_its_missing_flag() -> None:
         assert run_encoder(fitted, {"note": texts})[:3, 0].tolist() == [1, 0, 0]
 
 
-def test_the_score_is_scikit_learn_s_ridge_regression() -> None:
+def test_the_score_is_scikit_learn_s_ridge_regression(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
     X, y = random.random((60, 5)) * (random.random((60, 5)) < 0.4), random.normal(size=(60, 2))
     weight, rows = random.random(60), np.arange(10, 60)
     reference = Ridge(alpha=0.5).fit(X[rows], y[rows], sample_weight=weight[rows])
     got = _Ridge(csr_matrix(X), y, weight, 0.5).fitted(rows).score(X)
     np.testing.assert_allclose(got, reference.predict(X), atol=1e-9)
+    monkeypatch.setattr(text_score, "ITERATION_COST", 0.0)  # few words in each text
+    iterated = _Ridge(csr_matrix(X), y, weight, 0.5).fitted(rows).score(X)
+    np.testing.assert_allclose(iterated, reference.predict(X), atol=1e-6)
+    assert not np.array_equal(got, iterated)
 
 
 def test_topics_are_scikit_learn_s_truncated_svd_up_to_their_signs() -> None:

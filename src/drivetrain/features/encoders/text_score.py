@@ -25,6 +25,11 @@ from drivetrain.graph.blocks.missing_flag import MissingFlag
 from drivetrain.graph.blocks.number import Vector
 from drivetrain.graph.blocks.words import Words
 
+MOST_ITERATIONS = 500
+ITERATION_COST = (
+    2_000.0  # of one non-zero in all iterations, where V³ is the cost of solving at once
+)
+
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of the encoder."""
@@ -105,19 +110,44 @@ class _Ridge(msgspec.Struct, frozen=True):
     alpha: float
 
     def fitted(self, rows: IndexVector) -> _Fitted:
-        """Solve the normal equations, (V, V): iterating on the sparse rows takes longer."""
-        from scipy.linalg import solve
-
-        matrix, values = self.matrix[rows], self.values[rows]
+        """Fit on rows: by iterating where they hold few words, else through all pairs of words."""
         weight = np.ones(len(rows)) if self.weight is None else self.weight[rows]
         total = max(float(weight.sum()), float(np.finfo(np.float64).tiny))
+        matrix, values = self.matrix[rows], self.values[rows]
         weighted = matrix.multiply(weight[:, None]).tocsr()
         center = np.asarray(weighted.sum(axis=0)).ravel() / total
         mean = weight @ values / total
-        gram = (weighted.T @ matrix).toarray() - total * np.outer(center, center)
-        gram[np.diag_indices_from(gram)] += self.alpha
-        weights = solve(gram, weighted.T @ values - total * np.outer(center, mean), assume_a="pos")
+        right = weighted.T @ values - total * np.outer(center, mean)
+        to_iterate = ITERATION_COST * matrix.nnz * values.shape[1]
+        solve = self._iterated if to_iterate < float(matrix.shape[1]) ** 3 else self._solved
+        weights = solve(matrix, weighted, np.sqrt(total) * center, right)
         return _Fitted(np.ascontiguousarray(weights), mean - center @ weights)
+
+    def _iterated(
+        self, matrix: Any, weighted: Any, center: FloatVector, right: FloatMatrix
+    ) -> FloatMatrix:
+        """Solve the normal equations by conjugate gradients, each target by itself."""
+        from scipy.sparse.linalg import LinearOperator, cg
+
+        def normal(vector: FloatVector) -> FloatVector:
+            flat = vector.ravel()
+            part = weighted.T @ (matrix @ flat) - center * (center @ flat)
+            return np.asarray(part + self.alpha * flat)
+
+        size = len(center)
+        left = LinearOperator((size, size), matvec=normal, dtype=np.float64)
+        found = [cg(left, column, rtol=1e-8, maxiter=MOST_ITERATIONS)[0] for column in right.T]
+        return np.stack(found, axis=1)
+
+    def _solved(
+        self, matrix: Any, weighted: Any, center: FloatVector, right: FloatMatrix
+    ) -> FloatMatrix:
+        """Solve the normal equations, (V, V), at once."""
+        from scipy.linalg import solve
+
+        gram = (weighted.T @ matrix).toarray() - np.outer(center, center)
+        gram[np.diag_indices_from(gram)] += self.alpha
+        return np.asarray(solve(gram, right, assume_a="pos"))
 
 
 encoder = TextScoreEncoder()
