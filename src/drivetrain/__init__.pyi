@@ -12,6 +12,7 @@ from drivetrain.lifecycle.labels import add_labels as add_labels
 from drivetrain.lifecycle.leaderboard import leaderboard as leaderboard
 from drivetrain.lifecycle.predict import predict as predict
 from drivetrain.lifecycle.replay import replay as replay
+from drivetrain.lifecycle.retrain import retrain as retrain
 from drivetrain.lifecycle.serve import serve as serve
 from drivetrain.lifecycle.train import train_model as train
 from drivetrain.lifecycle.watch import watch as watch
@@ -37,6 +38,7 @@ __all__ = [
     "load",
     "predict",
     "replay",
+    "retrain",
     "serve",
     "train",
     "watch",

@@ -77,6 +77,8 @@ def train(
     workers: int | None = None,
     memory_limit: float | None = None,
     trials: int | None = None,
+    like: str | Path | None = None,
+    recipes: str = "search",
     families: Sequence[object] = (),
     progress: Listener = silent,
 ) -> TrainResult:
@@ -114,7 +116,8 @@ def train(
         "weight": weight, "holdout": holdout, "folds": folds, "refit": refit, "strict": strict,
         "overwrite": overwrite, "name": name, "workers": workers,
         "memory_limit": memory_limit,
-        "trials": trials, "family": tuple(reference_of(each) for each in families),
+        "trials": trials, "like": None if like is None else str(like),
+        "recipes": recipes, "family": tuple(reference_of(each) for each in families),
     }  # fmt: skip
     return run(data, build(TrainSettings, values, source="train()"), Reporter(progress))
 

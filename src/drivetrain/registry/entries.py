@@ -12,6 +12,7 @@ alias          "champion", …       :class:`AliasBody`
 verdict        content hash        :class:`VerdictBody`
 desired        deployment's name   :class:`DesiredBody`: what servers shall serve
 deployment     deployment's name   :class:`DeploymentBody`: what a server says it serves
+retrain        ""                  :class:`RetrainBody`: begun, then done or failed
 =============  ==================  ========================================================
 """
 
@@ -22,7 +23,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-EntryKind: TypeAlias = Literal["version", "alias", "verdict", "desired", "deployment"]
+EntryKind: TypeAlias = Literal["version", "alias", "verdict", "desired", "deployment", "retrain"]
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 WATCH_GATE = "watch"  # a look at a served bundle's log: failed is a breach
@@ -97,6 +98,23 @@ class DeploymentBody(msgspec.Struct, frozen=True, kw_only=True):
 
     state: str
     content_hash: str = ""
+    detail: str = ""
+
+
+class RetrainBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A retrain that was begun, is done, or failed: one at a time for each name."""
+
+    state: Literal["begun", "done", "failed"]
+    champion: int  # version that it starts from
+    recipe: str  # "same" or "search"
+    source: str
+    holder: str  # process that works at it: host and number
+    deadline_us: int  # µs since 1970, when whoever began it must have ended
+    seconds: float = 0.0
+    rows: int = 0  # learned from
+    judged_rows: int = 0  # kept back for the comparison
+    judged: str = ""  # file that holds them
+    version: int = 0  # the challenger, where done
     detail: str = ""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from drivetrain.registry.entries import (
     DesiredBody,
     Entry,
     EntryKind,
+    RetrainBody,
     VerdictBody,
     Version,
     VersionBody,
@@ -243,6 +244,12 @@ class Ledger:
         """Append what a server reported of itself."""
         with transaction(self._engine) as connection:
             return self._append(connection, name, "deployment", deployment, body)
+
+    def record_retrain(self, name: str, decide: Callable[[Sequence[Entry]], RetrainBody]) -> Entry:
+        """Append what ``decide`` makes of the retrains so far; nothing comes between."""
+        with transaction(self._engine) as connection:
+            body = decide(self._read(connection, name=name, kind="retrain"))
+            return self._append(connection, name, "retrain", "", body)
 
     def desire(
         self, name: str, deployment: str, body: DesiredBody, *, expected_revision: int | None = None

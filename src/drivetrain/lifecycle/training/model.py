@@ -20,6 +20,7 @@ from drivetrain.graph.blocks.ramps import Ramps
 from drivetrain.graph.program import Member, Program
 from drivetrain.lifecycle.training.brought import bring_families, brought_digests
 from drivetrain.lifecycle.training.leaderboard import leaderboard_rows
+from drivetrain.lifecycle.training.like import drafts_like
 from drivetrain.lifecycle.training.rows import Rows
 from drivetrain.lifecycle.training.settings import TrainSettings, TrialRow
 from drivetrain.models.family import Family, Shape
@@ -150,11 +151,12 @@ def fit_model(
         proof=proof,
         seed=settings.seed,
     )
+    again = drafts_like(settings, rows.contract)
     trials = search(
         study,
         encodings,
-        brought.early(portfolio.drafts)[: settings.trials],
-        tuner if settings.trials is None else None,
+        brought.early(portfolio.drafts)[: settings.trials] if again is None else again,
+        tuner if settings.trials is None and again is None else None,
         journal=journal,
         budget=budget,
         staff=staff,

@@ -20,6 +20,7 @@ from drivetrain.data.read import Table, fingerprint, read_table
 from drivetrain.data.split import holdout_rows, make_folds
 from drivetrain.data.target import TargetColumn, refuse_unknown_columns
 from drivetrain.graph.program import graph_input
+from drivetrain.lifecycle.training.like import told_by
 from drivetrain.lifecycle.training.sampling import sampled_to
 from drivetrain.lifecycle.training.settings import TrainSettings
 from drivetrain.runtime.admit import admit, admit_target
@@ -104,13 +105,11 @@ def make_rows(data: Any, settings: TrainSettings, reporter: Reporter) -> Rows:
     aside = tuple(name for name in named[:2] if name is not None)
     refuse_unknown_columns(table, tuple(name for name in named if name is not None), "train")
     refuse_unknown_columns(table, settings.keep, "keep")
+    told = told_by(settings, table.frame.columns)
     contract, decisions = infer_contract(
-        table,
-        settings.target,
-        task=settings.task,
-        missing_values=settings.missing_values,
-        drop=(*settings.drop, *aside),
-    )
+        table, settings.target, task=settings.task, kinds=told.kinds,
+        missing_values=settings.missing_values, drop=tuple(dict.fromkeys((*told.drop, *aside))),
+    )  # fmt: skip
     for column in contract.columns:
         graph_input(column)  # refuses a name that the graph cannot have
     target = target_of(contract)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -87,6 +87,16 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             "model that would need more ends alone. By default 80 % of what is free."
         ),
     ] = None
+    like: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="Bundle whose inputs are read as the same kinds: no other column is one."
+        ),
+    ] = None
+    recipes: Annotated[
+        Literal["search", "same"],
+        msgspec.Meta(description="same: fit the Recipes of --like again, and search for none."),
+    ] = "search"
     trials: Annotated[
         Annotated[int, msgspec.Meta(ge=1)] | None,
         msgspec.Meta(description="Most Recipes to try, for a run that no clock decides."),
