@@ -92,7 +92,7 @@ def header_of(rows: Rows, settings: TrainSettings, metric: Metric) -> Header:
     plain = msgspec.to_builtins(msgspec.structs.replace(settings, **_NOT_OF_THE_TRIALS))
     plain["family"] = brought_digests(settings.family)
     return Header(
-        settings={**plain, "metric": metric.name}, data=rows.fingerprint, packages=packages()
+        settings={**plain, "metric": metric.key}, data=rows.fingerprint, packages=packages()
     )
 
 
@@ -130,7 +130,7 @@ def fit_model(
     problem = Problem(
         task=target.task,
         classes=len(target.classes),
-        metric=metric.name,
+        metric=metric.key,
         folds=min(rows.fold_plan.fitted, len(rows.folds.for_models())),
     )
     study = Study.create(journal.path.parent, problem, training.y, training.weight, rows.folds)

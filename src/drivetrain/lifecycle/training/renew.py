@@ -231,7 +231,7 @@ def _study(run: Path, part: _Stage, rows: Rows, fitted: FittedModel) -> Study:
     problem = Problem(
         task=rows.target.task,
         classes=len(rows.target.classes),
-        metric=fitted.metric.name,
+        metric=fitted.metric.key,
         folds=len(part.folds.parts),
     )
     return Study.create(folder, problem, part.rows.y, part.rows.weight, part.folds)
