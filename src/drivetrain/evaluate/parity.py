@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,7 @@ from drivetrain.graph.program import (
     MATRIX,
     PREDICTION,
     PROBABILITIES,
+    Lowered,
     Member,
     Program,
     lower_with_places,
@@ -53,7 +55,9 @@ from drivetrain.graph.program import (
 from drivetrain.graph.run import open_session, run_blocks
 
 TOLERANCE = 1e-5
-SINGLE_ROWS = 48  # rows of each kind that are also run alone
+SINGLE_ROWS = 48  # rows of each kind that are also run alone,
+SINGLE_CELLS = 20_000  # fewer of tables with more than 400 columns,
+LEAST_SINGLE_ROWS = 8  # of which a row takes milliseconds
 REMEDY = "Nothing was written. Report this with the versions of the libraries."
 
 
@@ -65,6 +69,7 @@ def prove(
     adversarial: Columns,
     *,
     scale: float = 1.0,
+    lowered: Lowered | None = None,
 ) -> Proof:
     """Compare a graph with the fitted thing it claims to be.
 
@@ -81,6 +86,8 @@ def prove(
     scale
         Of a regression: the target's standard deviation, > 0. Differences are relative to the
         larger of it and the value.
+    lowered
+        What lowering the program gave, where that is at hand: it takes seconds for a wide one.
 
     Raises
     ------
@@ -92,7 +99,7 @@ def prove(
     }
     is_regression = target_of(program).task == "regression"
     proving = _Proving(
-        program, model, answers, columns, _rows(held_out), scale if is_regression else 1.0
+        program, model, answers, columns, _rows(held_out), scale if is_regression else 1.0, lowered
     )
     proving.check_shapes()
     proving.check_encoders()
@@ -118,6 +125,12 @@ class _Proving:
     columns: Columns  # held-out rows, then adversarial rows
     held_out_rows: int
     scale: float
+    known: Lowered | None
+
+    @cached_property
+    def lowered(self) -> Lowered:
+        """The program's graph and the names of its parts."""
+        return self.known or lower_with_places(self.program)
 
     @property
     def rows(self) -> int:
@@ -158,7 +171,7 @@ class _Proving:
 
     def check_matrices(self) -> None:
         """Compare the features within the graph, where they are lowered together, likewise."""
-        members = lower_with_places(self.program).members
+        members = self.lowered.members
         wires = [places.matrix for places in members.values()]
         found = read_wires(self.model, wires, self.columns)
         for member in self.program.members:
@@ -304,7 +317,7 @@ class _Proving:
         )
 
     def _first_difference(self, row: int) -> str:
-        lowered = lower_with_places(self.program)
+        lowered = self.lowered
         one = {name: array[row : row + 1] for name, array in self.columns.items()}
         wires = [lowered.blend]
         for places in lowered.members.values():
@@ -338,8 +351,9 @@ class _Proving:
         same = same_bits if is_bit_exact(self.program) else self._nearly_same
         session = open_session(self.model)
         names = [info.name for info in session.get_inputs()]
-        held_out = np.linspace(0, max(self.held_out_rows - 1, 0), SINGLE_ROWS).astype(np.int64)
-        last = np.linspace(self.held_out_rows, self.rows - 1, SINGLE_ROWS).astype(np.int64)
+        count = min(SINGLE_ROWS, max(LEAST_SINGLE_ROWS, SINGLE_CELLS // len(names)))
+        held_out = np.linspace(0, max(self.held_out_rows - 1, 0), count).astype(np.int64)
+        last = np.linspace(self.held_out_rows, self.rows - 1, count).astype(np.int64)
         chosen = np.unique(np.clip(np.concatenate([held_out, last]), 0, self.rows - 1))
         batch = session.run(None, {name: self.columns[name][chosen] for name in names})
         for place, row in enumerate(chosen.tolist()):

@@ -101,9 +101,11 @@ def _of_column(decision: Decision) -> bool:
 
 def _columns(manifest: Manifest) -> list[dict[str, Any]]:
     """Return the columns of the Contract, each with the decisions that speak of it."""
+    about: dict[str, list[Decision]] = {}
+    for decision in manifest.decisions:
+        about.setdefault(decision.subject, []).append(decision)
     rows = []
     for column in manifest.contract.columns:
-        subject = f"column '{column.name}'"
-        said = [d for d in manifest.decisions if d.subject == subject and d.choice != column.kind]
+        said = [d for d in about.get(f"column '{column.name}'", []) if d.choice != column.kind]
         rows.append({"column": column, "decisions": said})
     return rows

@@ -11,7 +11,7 @@ from drivetrain.core.manifest import Proof
 from drivetrain.evaluate.adversarial import adversarial_columns
 from drivetrain.evaluate.library_answers import MemberAnswers
 from drivetrain.evaluate.parity import prove
-from drivetrain.graph.program import lower
+from drivetrain.graph.program import lower_with_places
 from drivetrain.lifecycle.training.model import FittedModel
 from drivetrain.lifecycle.training.rows import Rows
 
@@ -68,8 +68,9 @@ def prove_model(rows: Rows, fitted: FittedModel, proof: ProofRows) -> Proved:
         for member in fitted.members
     }
     deviation = float(np.std(rows.training.y)) or 1.0
-    graph = lower(fitted.program)
+    lowered = lower_with_places(fitted.program)
     found = prove(
-        fitted.program, graph, answers, proof.held_out, proof.adversarial, scale=deviation
-    )
-    return Proved(fitted, graph, found)
+        fitted.program, lowered.model, answers, proof.held_out, proof.adversarial,
+        scale=deviation, lowered=lowered,
+    )  # fmt: skip
+    return Proved(fitted, lowered.model, found)
