@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,18 +48,24 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def await_ready(url: str) -> None:
+    """Wait until a server answers that it is ready; the port may be open before."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except OSError:  # refused, or 503 while it loads
+            time.sleep(0.05)
+    raise SystemExit(f"{url} is not ready after 30 s")
+
+
 @contextmanager
 def pinned_server(command: list[str], port: int) -> Iterator[tuple[str, int]]:
     """Run a server on core 0 until the block ends; gives its URL and process id."""
     process = subprocess.Popen(["taskset", "-c", "0", sys.executable, *command])
     try:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except ConnectionRefusedError:
-                time.sleep(0.05)
+        await_ready(f"http://127.0.0.1:{port}/ping")
         yield f"http://127.0.0.1:{port}/invocations", process.pid
     finally:
         process.terminate()

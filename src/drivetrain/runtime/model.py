@@ -10,7 +10,7 @@ from drivetrain.core.arrays import Array, Columns
 from drivetrain.core.contract import Contract
 from drivetrain.core.errors import BundleError, SettingError
 from drivetrain.core.manifest import MODEL_FILE, Manifest
-from drivetrain.runtime.admit import Admission, Admitted
+from drivetrain.runtime.admit import Admission, Admitted, AdmittedRow
 from drivetrain.runtime.bundle import Bundle, read_bundle
 from drivetrain.runtime.session import Session
 
@@ -58,6 +58,14 @@ class Model:
     def admit(self, source: object) -> Admitted:
         """Turn rows into typed columns and count their breaches; see ``runtime.admit``."""
         return self._admission.admit(source)
+
+    def answer_row(self, source: object) -> tuple[AdmittedRow, dict[str, Array]] | None:
+        """Admit and run a dict of one row, or a list of one, sooner than the two alone.
+
+        None where only :meth:`admit` can decide what becomes of the row.
+        """
+        row = self._admission.admit_one(source)
+        return None if row is None else (row, self._session.run_row(row.cells))
 
     def run(self, columns: Columns) -> dict[str, Array]:
         """Run the graph on typed columns and return its outputs as they are.
@@ -117,9 +125,9 @@ class Model:
                 for name in found}  # fmt: skip
 
     def _predict(self, source: object) -> dict[str, Array]:
-        row = self._admission.admit_one(source)
-        if row is not None:
-            return self._session.run_row(row.cells)
+        one = self.answer_row(source)
+        if one is not None:
+            return one[1]
         admitted = self._admission.admit(source)
         return self._session.run(admitted.columns, admitted.rows)
 

@@ -7,8 +7,7 @@ might hold a key, nor a body is written.
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping
-from typing import Any
+from typing import Protocol
 
 import msgspec
 
@@ -19,6 +18,22 @@ _LONGEST = 512
 _encode = msgspec.json.Encoder().encode
 
 
+class Seen(Protocol):
+    """What a line tells of a request."""
+
+    @property
+    def method(self) -> str:
+        """Such as POST."""
+
+    @property
+    def path(self) -> str:
+        """As it came, percent-encoded."""
+
+    @property
+    def client(self) -> tuple[str, int] | None:
+        """Address and port."""
+
+
 def trace_of(headers: list[tuple[bytes, bytes]]) -> bytes | None:
     """Return a valid W3C ``traceparent`` as it came; None without one."""
     for name, value in headers:
@@ -27,19 +42,16 @@ def trace_of(headers: list[tuple[bytes, bytes]]) -> bytes | None:
     return None
 
 
-def access_line(
-    scope: MutableMapping[str, Any], reply: Reply, seconds: float, trace: bytes | None
-) -> str:
+def access_line(request: Seen, reply: Reply, seconds: float, trace: bytes | None) -> str:
     """Write the line; its members are stable."""
-    client = scope.get("client")
     told = {
         "event": "request",
-        "method": scope["method"][:32],
-        "path": scope["raw_path"].partition(b"?")[0][:_LONGEST].decode("latin-1"),
+        "method": request.method[:32],
+        "path": request.path.partition("?")[0][:_LONGEST],
         "status": reply.status,
         "duration_us": round(seconds * 1e6),
         "bytes": len(reply.body),
-        "client": client[0] if client else None,
+        "client": request.client[0] if request.client else None,
         "prediction_id": reply.answer.prediction_id if reply.answer else None,
         "model_version": reply.answer.version if reply.answer else None,
         "trace_id": trace[3:35].decode("ascii") if trace else None,

@@ -16,6 +16,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeAlias
 
+import msgspec
+
 from drivetrain.core.errors import DrivetrainError, InternalError, RequestError
 from drivetrain.serve.access_log import access_line, trace_of
 from drivetrain.serve.admission import Admission
@@ -43,6 +45,27 @@ _OVERLOADED = (
     b"content-length: %d\r\n\r\n"
 )
 _KNOWN_URLS = 64  # whose refusals are remembered
+
+
+class Exchange:
+    """One request, from its headers to its reply."""
+
+    __slots__ = ("began_s", "client", "headers", "method", "path", "protocol", "route")
+
+    def __init__(
+        self,
+        method: str,
+        raw_path: bytes,
+        headers: list[tuple[bytes, bytes]],
+        client: tuple[str, int] | None,
+    ) -> None:
+        self.began_s = perf_counter()
+        self.method = method
+        self.path = raw_path.decode("ascii")
+        self.headers = headers
+        self.client = client
+        self.route: Route | None = None
+        self.protocol: Protocol | None = None
 
 
 class Disconnected(Exception):
@@ -86,53 +109,74 @@ class App:
         """Answer one HTTP request; other ASGI scopes are refused as the specification asks."""
         if scope["type"] != "http":
             raise NotImplementedError(f"ASGI scope '{scope['type']}'")
-        began_s = perf_counter()
-        route: Route | None = None
-        protocol: Protocol | None = None
-        path = scope["raw_path"].decode("ascii")
-        headers: list[tuple[bytes, bytes]] = []
+        exchange = Exchange(
+            scope["method"], scope["raw_path"], scope["headers"], scope.get("client")
+        )
         arrived_s = scope.get("state", {}).get("arrived_s")
         if arrived_s is not None:
             self.admission.queued -= 1
         try:
-            found = self.routes.find(scope["method"], path)
-            route, protocol, names = found
-            if self.keys is not None and not route.is_open:
-                self.keys.check(_authorization(scope["headers"]), route.scope)
-            if route.method == "POST":
-                media = self._check_head(route, scope["headers"])
-                body = await self._body(receive)
-                request = Request(body, media, names, scope["headers"])
-            else:
-                body = b""
-                request = Request(body, "", names, scope["headers"])
+            route, media, names = self._open(exchange)
             if route.method == "GET":
-                reply = route.handler(request, self.service)
+                reply = route.handler(Request(b"", "", names, exchange.headers), self.service)
             else:
+                body = await self._body(receive)
+                request = Request(body, media, names, exchange.headers)
                 reply = await self._admit(route, request, arrived_s or perf_counter())
         except Disconnected:
             return
-        except DrivetrainError as error:
-            reply = self._refuse(protocol, error)
-            if reply.status == 405:
-                headers.append((b"allow", ", ".join(self.routes.allowed(path)).encode()))
-            elif reply.status == 401:
-                headers.append((b"www-authenticate", b"Bearer"))
-        except Exception:  # a fault of ours: the client gets one line, the log the rest
-            _log.exception("a request failed")
-            reply = self._refuse(protocol, _fault())
-        trace = trace_of(scope["headers"])
-        if trace is not None:
-            headers.append((b"traceparent", trace))
-        seconds = perf_counter() - began_s
+        except Exception as error:
+            reply = self._failed(exchange, error)
+        headers = self._close(exchange, reply)
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": reply.body})
+
+    def answer(self, exchange: Exchange, body: bytes) -> tuple[Reply, list[tuple[bytes, bytes]]]:
+        """Answer a whole POST request at once, whose turn it is; also in the reply's headers."""
+        try:
+            route, media, names = self._open(exchange)
+            reply = route.handler(Request(body, media, names, exchange.headers), self.service)
+        except Exception as error:
+            reply = self._failed(exchange, error)
+        return reply, self._close(exchange, reply)
+
+    def _open(self, exchange: Exchange) -> tuple[Route, str, Mapping[str, str]]:
+        """Find the route; check the key and what the headers say of the body."""
+        route, exchange.protocol, names = self.routes.find(exchange.method, exchange.path)
+        exchange.route = route
+        if self.keys is not None and not route.is_open:
+            self.keys.check(_authorization(exchange.headers), route.scope)
+        media = self._check_head(route, exchange.headers) if route.method == "POST" else ""
+        return route, media, names
+
+    def _failed(self, exchange: Exchange, error: Exception) -> Reply:
+        if not isinstance(error, DrivetrainError):  # a fault of ours: one line for the client
+            _log.error("a request failed", exc_info=error)
+            return self._refuse(exchange.protocol, _fault())
+        reply = self._refuse(exchange.protocol, error)
+        more: tuple[tuple[bytes, bytes], ...] = ()
+        if reply.status == 405:
+            more = ((b"allow", ", ".join(self.routes.allowed(exchange.path)).encode()),)
+        elif reply.status == 401:
+            more = ((b"www-authenticate", b"Bearer"),)
+        return msgspec.structs.replace(reply, headers=more)
+
+    def _close(self, exchange: Exchange, reply: Reply) -> list[tuple[bytes, bytes]]:
+        """Count an answered request, write it down where asked; return the reply's headers."""
+        seconds = perf_counter() - exchange.began_s
         version = "" if reply.answer is None else reply.answer.version
+        route = exchange.route
         if route is None:
             self.metrics.observe(OTHER, OTHER, reply.status, seconds, version)
         else:
             self.metrics.observe(route.pattern, route.method, reply.status, seconds, version)
+        headers = self._headers(reply)
+        trace = trace_of(exchange.headers)
+        if trace is not None:
+            headers.append((b"traceparent", trace))
         if self.settings.access_log:
-            _access.info("%s", access_line(scope, reply, seconds, trace))
-        await self._send(reply, headers, send)
+            _access.info("%s", access_line(exchange, reply, seconds, trace))
+        return headers
 
     def counts(self) -> Counts:
         """Take all numbers of this worker."""
@@ -252,23 +296,21 @@ class App:
             return write_json({"error": line})
         return protocol.error(error.http_status, line)
 
-    async def _send(self, reply: Reply, headers: list[tuple[bytes, bytes]], send: Send) -> None:
+    def _headers(self, reply: Reply) -> list[tuple[bytes, bytes]]:
         media = self._media.get(reply.media)
         if media is None:
             media = self._media[reply.media] = reply.media.encode("ascii")
-        headers.append((b"content-type", media))
-        headers.append((b"content-length", b"%d" % len(reply.body)))
+        headers = [(b"content-type", media), (b"content-length", b"%d" % len(reply.body)), *_SAFE]
         if reply.answer is not None:
             headers.append((b"x-prediction-id", reply.answer.prediction_id.encode("ascii")))
             headers.append((b"x-model-version", reply.answer.version.encode("ascii")))
-        headers += reply.headers
-        headers += _SAFE
+        if reply.headers:
+            headers += reply.headers
         if reply.status == 503:
             headers += _RETRY
         if self.service.is_leaving:
             headers += _CLOSE
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": reply.body})
+        return headers
 
     def _too_large(self) -> RequestError:
         return RequestError(

@@ -16,7 +16,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from drivetrain.core.errors import RequestError
-from drivetrain.serve.app import App
+from drivetrain.serve.app import App, Exchange
 from drivetrain.serve.payload import write_json
 from drivetrain.serve.settings import ServeSettings
 
@@ -35,6 +35,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._in_request = True  # until the last byte of the body
         self._head_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
+        self._parts: list[bytes] | None = None  # body of a request to be answered at its end
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -68,6 +69,9 @@ class BoundedConnection(HttpToolsProtocol):
         error = self._refused_head() if self._head_bytes > 2048 else None
         if error is None and self.served.admission.is_full and self._can_shed():
             self._shed()
+            return
+        if error is None and self._is_simple():
+            self._parts = []
             return
         if error is None:
             super().on_headers_complete()
@@ -115,10 +119,69 @@ class BoundedConnection(HttpToolsProtocol):
                 return len(value) < 6
         return False
 
+    def _is_simple(self) -> bool:
+        """Whether it can be answered when its last byte is there, without a task of its own.
+
+        So it is for a small body of known length after which the connection stays open, if no
+        answer stands before its own.
+        """
+        if not self._can_shed() or self.expect_100_continue or self.flow.write_paused:
+            return False
+        if not self.parser.should_keep_alive() or self.parser.should_upgrade():
+            return False
+        if not self.url.startswith(b"/") or b"#" in self.url:
+            return False
+        for name, value in self.headers:
+            if name == b"content-length":
+                return len(value) < 8 and int(value) <= self.settings.inline_bytes
+        return False
+
+    def on_body(self, body: bytes) -> None:
+        if self._parts is None:
+            super().on_body(body)
+        else:
+            self._parts.append(body)
+
     def on_message_complete(self) -> None:
         self._in_request = False
         self._head_bytes = 0
-        super().on_message_complete()
+        if self._parts is None:
+            super().on_message_complete()
+        elif self.served.admission.has_turn():
+            parts, self._parts = self._parts, None
+            self._answer(parts[0] if len(parts) == 1 else b"".join(parts))
+        else:
+            self._give_task()
+            super().on_message_complete()
+
+    def _give_task(self) -> None:
+        """Let a request wait for its turn, or for its body, in a task of its own."""
+        parts, self._parts = self._parts or [], None
+        super().on_headers_complete()
+        for part in parts:
+            super().on_body(part)
+
+    def _answer(self, body: bytes) -> None:
+        path = self.url.partition(b"?")[0]
+        exchange = Exchange("POST", path, self.headers, self.client)
+        reply, headers = self.served.answer(exchange, body)
+        lines = [STATUS_LINE[reply.status]]
+        for name, value in (*self.server_state.default_headers, *headers):
+            lines += (name, b": ", value, b"\r\n")
+        lines += (b"\r\n", reply.body)
+        self.transport.write(b"".join(lines))
+        self.server_state.total_requests += 1
+        if self.served.service.is_leaving:
+            self.transport.close()
+            return
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def shutdown(self) -> None:
+        if self._parts is not None:  # its headers were read: it is answered
+            self._give_task()
+        super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         self._write_and_close(
@@ -147,7 +210,8 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         self._deadline = None
-        if self._in_head or self.cycle is None or self.cycle.response_started:
+        is_waited_for = self.cycle is not None and not self.cycle.response_started
+        if self._in_head or (self._parts is None and not is_waited_for):
             self.transport.close()
             return
         self._write_and_close(

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from drivetrain.core.arrays import Array, Columns
 from drivetrain.core.contract import Contract
 from drivetrain.core.manifest import Manifest
-from drivetrain.runtime.admit import Admitted
+from drivetrain.runtime.admit import Admitted, AdmittedRow
 from drivetrain.runtime.cells import UnreadableCell, canonical
 
 
@@ -36,6 +36,9 @@ class Scorer(Protocol):
 
     def run(self, columns: Columns) -> dict[str, Array]:
         """Return ``prediction`` (n,) and, for a classification, ``probabilities`` (n, classes)."""
+
+    def answer_row(self, source: object) -> tuple[AdmittedRow, dict[str, Array]] | None:
+        """Admit and run a single row sooner; None where only :meth:`admit` can decide."""
 
 
 class Served:

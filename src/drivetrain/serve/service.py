@@ -16,7 +16,7 @@ import msgspec
 
 from drivetrain.core.arrays import Array, Columns
 from drivetrain.core.errors import RequestError, ResourceError, UnknownNameError, Value
-from drivetrain.runtime.admit import Admitted
+from drivetrain.runtime.admit import AdmittedRow, Breaches
 from drivetrain.serve.prediction_id import new_id
 from drivetrain.serve.served import Lineup as Lineup
 from drivetrain.serve.served import Scorer as Scorer
@@ -50,10 +50,10 @@ class Log(Protocol):
 
 
 class Logged(msgspec.Struct, frozen=True, gc=False):
-    """The rows of one request as the log keeps them."""
+    """The rows of one request as the log keeps them: columns, or the cells of a single row."""
 
     served: Served
-    columns: Columns
+    inputs: Columns | AdmittedRow
     answer: Answer
     at_us: int
     role: Role
@@ -151,25 +151,26 @@ class Service:
         """
         if served.split is not None:
             served = served.split.by_rows(rows)
-        admitted = served.model.admit(rows)
-        if admitted.rows > self.max_rows:
-            raise RequestError(
-                status=413,
-                where="the rows",
-                expected=f"at most {self.max_rows}",
-                got=f"{admitted.rows}",
-                remedy="Send them in several requests.",
-                code="DT2B4",
-            )
-        if role == "answer":
-            self._count(admitted)
+        model = served.model
+        inputs: Columns | AdmittedRow
         at_us, prediction_id = new_id()
-        outputs = served.model.run(admitted.columns)
-        answer = Answer(outputs, admitted.rows, prediction_id, served.version)
-        if self.log is not None and admitted.rows:
-            self.log.add(Logged(served, admitted.columns, answer, at_us, role))
+        one = model.answer_row(rows)
+        if one is not None:
+            inputs, outputs = one
+            count = 1
+            self._count(role, 1, inputs.breaches)
+        else:
+            admitted = model.admit(rows)
+            inputs, count = admitted.columns, admitted.rows
+            if count > self.max_rows:
+                raise _too_many(count, self.max_rows)
+            self._count(role, count, admitted.breaches)
+            outputs = model.run(inputs)
+        answer = Answer(outputs, count, prediction_id, served.version)
+        if self.log is not None and count:
+            self.log.add(Logged(served, inputs, answer, at_us, role))
         if self._lineup is not None and self._lineup.shadows and role == "answer":
-            self.shadow.offer(self._lineup.shadows, rows, admitted.rows)
+            self.shadow.offer(self._lineup.shadows, rows, count)
         return answer
 
     def _answer_beside(self, served: Served, rows: Rows) -> None:
@@ -180,12 +181,25 @@ class Service:
         with self._lock:
             self.errors[code] += 1
 
-    def _count(self, admitted: Admitted) -> None:
+    def _count(self, role: Role, rows: int, breaches: Breaches) -> None:
+        if role != "answer":
+            return
         with self._lock:
-            self.rows += admitted.rows
-            for key, cells in admitted.breaches.items():
+            self.rows += rows
+            for key, cells in breaches.items():
                 is_new = len(self.breaches) >= _MOST_BREACHES and key not in self.breaches
                 self.breaches[("_OTHER", key[1]) if is_new else key] += cells
+
+
+def _too_many(rows: int, most: int) -> RequestError:
+    return RequestError(
+        status=413,
+        where="the rows",
+        expected=f"at most {most}",
+        got=f"{rows}",
+        remedy="Send them in several requests.",
+        code="DT2B4",
+    )
 
 
 def _not_ready(state: State) -> ResourceError:

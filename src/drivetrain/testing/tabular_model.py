@@ -10,7 +10,7 @@ import numpy as np
 from drivetrain.core.arrays import MISSING_TIME, Array, Columns
 from drivetrain.core.contract import Column, Contract, Policy, Target
 from drivetrain.core.manifest import Lineage, Manifest, Output, Proof, sealed
-from drivetrain.runtime.admit import Admission, Admitted
+from drivetrain.runtime.admit import Admission, Admitted, AdmittedRow
 
 CLASSES = ("no", "yes", "vielleicht ü")
 COLUMNS = (
@@ -49,6 +49,10 @@ class TabularModel:
     def admit(self, source: object) -> Admitted:
         """Turn rows into typed columns."""
         return self._admission.admit(source)
+
+    def answer_row(self, source: object) -> tuple[AdmittedRow, dict[str, Array]] | None:
+        """Leave every row to :meth:`admit`."""
+        return None
 
     def run(self, columns: Columns) -> dict[str, Array]:
         """Return ``prediction`` and, for a classification, ``probabilities``."""

@@ -17,14 +17,15 @@ import numpy as np
 
 from drivetrain.core.arrays import Array
 from drivetrain.core.errors import ResourceError
-from drivetrain.serve.log.layout import Layout, layout_of, pack
+from drivetrain.runtime.admit import AdmittedRow
+from drivetrain.serve.log.layout import Field, Layout, layout_of, pack
 from drivetrain.serve.log.segment import SUFFIX, Batch, SegmentWriter
 from drivetrain.serve.service import Logged, Served
 from drivetrain.serve.settings import ServeSettings
 
 _FLUSH_S = 0.1  # what a kill of the process may lose
 _log = logging.getLogger("drivetrain.serve.log")
-_Group: TypeAlias = "dict[tuple[int, str], list[Logged]]"
+_Group: TypeAlias = "dict[tuple[int, str, bool], list[Logged]]"
 
 
 class PredictionLog:
@@ -123,7 +124,8 @@ class PredictionLog:
             self._room.notify_all()
         groups: _Group = {}
         for record, _ in taken:
-            groups.setdefault((id(record.served), record.role), []).append(record)
+            is_row = isinstance(record.inputs, AdmittedRow)
+            groups.setdefault((id(record.served), record.role, is_row), []).append(record)
         for records in groups.values():
             rows = sum(record.answer.rows for record in records)
             try:
@@ -139,16 +141,16 @@ class PredictionLog:
     def _append(self, records: list[Logged]) -> None:
         served = records[0].served
         layout = self._layout(served)
-        inputs = [record.columns for record in records]
         outputs = [record.answer.outputs for record in records]
-        joined: dict[tuple[bool, str], Array] = {}  # probabilities are joined once for all classes
+        joined: dict[str, Array] = {}  # probabilities are joined once for all classes
         columns = []
         for field in layout.fields:
-            place = field.is_input, field.source
-            if place not in joined:
-                parts = [part[field.source] for part in (inputs if field.is_input else outputs)]
-                joined[place] = parts[0] if len(parts) == 1 else np.concatenate(parts)
-            columns.append(pack(field, joined[place], self._key))
+            if field.is_input:
+                columns.append(pack(field, _inputs(records, field), self._key))
+                continue
+            if field.source not in joined:
+                joined[field.source] = _joined([part[field.source] for part in outputs])
+            columns.append(pack(field, joined[field.source], self._key))
         batch = Batch(
             served.model.manifest.content_hash,
             served.ledger_version,
@@ -208,13 +210,30 @@ class PredictionLog:
         self._sealer = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
 
+def _joined(parts: list[Array]) -> Array:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _inputs(records: list[Logged], field: Field) -> Array:
+    """Put one input of all records, which are all single rows or all columns, into one array."""
+    cells = [r.inputs.cells[field.source] for r in records if isinstance(r.inputs, AdmittedRow)]
+    if not cells:
+        return _joined([r.inputs[field.source] for r in records if isinstance(r.inputs, dict)])
+    column = np.empty(len(cells), object if field.type == "string" else field.type)
+    column[:] = cells
+    return column
+
+
 def _size_of(record: Logged) -> int:
     """Estimate the memory of a request's rows, texts included."""
-    rows = record.answer.rows
-    size = 512 + 96 * rows * len(record.columns)
-    for column in record.columns.values():
+    rows, inputs = record.answer.rows, record.inputs
+    if isinstance(inputs, AdmittedRow):
+        texts = sum(len(cell) for cell in inputs.cells.values() if type(cell) is str)
+        return 512 + 96 * len(inputs.cells) + texts
+    size = 512 + 96 * rows * len(inputs)
+    for column in inputs.values():
         if column.dtype.kind == "O":
-            size += len(column[0]) if rows == 1 else sum(map(len, column.tolist()))
+            size += sum(map(len, column.tolist()))
         elif column.ndim > 1:
             size += column.nbytes
     return size
