@@ -90,8 +90,8 @@ class _Search:
         names = sorted({trial.recipe.family for trial, _ in self._running.values()})
         self.reporter.say(
             "search",
-            f"{self._best()}; {len(self.trials)} trials, fitting {', '.join(names) or 'none'}; "
-            f"{self._time_left()}",
+            f"{self._time_left()}; {self._best()}; {len(self.trials)} tried, "
+            f"fitting {', '.join(names) or 'none'}",
             done=self.budget.elapsed_s,
             total=max(self.window.ends_s, self.budget.elapsed_s),
             passing=True,
@@ -234,7 +234,7 @@ class _Search:
                 size_bytes=0 if result is None else result.size_bytes,
                 details={} if result is None else result.details,
                 choices=() if result is None else tuple(f.report.choices for f in result.folds),
-                error=trial.error,
+                error="" if complete else trial.error,  # all folds were there when it was killed
             )
         )
 
