@@ -6,7 +6,7 @@ Adult income with all its 14 mixed columns. Rows are 100,000 different ones, mad
 columns anew; single rows cycle through 1,000 of them. Compiled engines live in a venv of their own:
 
     python -m venv .benchmarks/engines
-    .benchmarks/engines/bin/pip install tl2cgen treelite lleaves lightgbm scipy setuptools
+    .benchmarks/engines/bin/pip install tl2cgen treelite lleaves 'llvmlite<0.45' lightgbm scipy
 
 Every figure has its goal beside it. Other languages are proved by
 ``DRIVETRAIN_PROVE=1 pytest tests/integration/test_javascript.py``.
