@@ -7,6 +7,7 @@ import time
 from drivetrain.models.family import Budget
 
 SLACK_S = 0.05  # kept back for reading the model out
+READ_OUT = 0.4  # of the time that trees grew in: to read them and to ask them
 SLACK_ITERATIONS = 3  # an iteration may take longer than the slowest so far
 
 
@@ -17,6 +18,7 @@ class Pace:
         self._budget = budget
         self._last: float | None = None
         self._slowest_s = 0.0
+        self._began = time.monotonic()
         self._asked = 0
 
     def is_over(self) -> bool:
@@ -29,4 +31,5 @@ class Pace:
         if self._last is not None:
             self._slowest_s = max(self._slowest_s, now - self._last)
         self._last = now
-        return self._budget.remaining_s() <= SLACK_S + SLACK_ITERATIONS * self._slowest_s
+        kept_s = SLACK_S + READ_OUT * (now - self._began)
+        return self._budget.remaining_s() <= kept_s + SLACK_ITERATIONS * self._slowest_s
