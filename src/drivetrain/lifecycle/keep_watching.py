@@ -10,22 +10,25 @@ from typing import Annotated
 
 import msgspec
 
-from drivetrain.core.errors import DrivetrainError
+from drivetrain.core.errors import DrivetrainError, SettingError
 from drivetrain.core.files import write_file
 from drivetrain.core.progress import Listener, Reporter, silent
 from drivetrain.lifecycle.alerts import alert, check_webhook, write_metrics
+from drivetrain.lifecycle.loop import LoopSettings, drive
 from drivetrain.lifecycle.watch import WatchSettings, look
 from drivetrain.monitor.watched import WatchReport
+from drivetrain.registry.located import locate
 from drivetrain.report.watch_page import render_watch
 
 
-class KeepWatchingSettings(WatchSettings, frozen=True, kw_only=True):
+class KeepWatchingSettings(LoopSettings, frozen=True, kw_only=True):
     """Settings of ``drivetrain watch`` with what becomes of a look."""
 
     once: Annotated[bool, msgspec.Meta(description="look once; exit status 1 on a breach")] = False
     every_s: Annotated[
         float, msgspec.Meta(description="seconds from one look to the next", ge=1)
     ] = 300.0
+    ledger: Annotated[str | None, msgspec.Meta(description="URL of the ledger")] = None
     webhook: Annotated[
         str | None, msgspec.Meta(description="address that a breach is posted to, as JSON")
     ] = None
@@ -62,9 +65,11 @@ def keep_watching(
     """
     if settings.webhook is not None:
         check_webhook(settings.webhook)
+    named = _named(bundle, settings)
     reporter = Reporter(progress)
     report = _look(bundle, log, settings, reporter)
     _tell(report, settings, reporter, was_breach=False)
+    _act(named, log, settings, report, progress)
     if settings.once:
         return report
     ended = stopped or _on_signals()
@@ -75,6 +80,7 @@ def keep_watching(
             reporter.say("watch", error.line())
             continue
         _tell(found, settings, reporter, was_breach=report.breach)
+        _act(named, log, settings, found, progress)
         report = found
     return report
 
@@ -84,7 +90,43 @@ def _look(
 ) -> WatchReport:
     names = WatchSettings.__struct_fields__
     bare = WatchSettings(**{name: getattr(settings, name) for name in names})
-    return look(bundle, log, bare, reporter)
+    return look(locate(bundle, settings.ledger).path, log, bare, reporter)
+
+
+def _named(bundle: str | Path, settings: KeepWatchingSettings) -> str | None:
+    """Return the name whose champion is watched; SettingError where a retrain needs one."""
+    if settings.retrain == "no":
+        return None
+    name = locate(bundle, settings.ledger).name
+    if name is None:
+        raise SettingError(
+            where="setting 'retrain'",
+            expected="a champion in the ledger to watch",
+            got="a folder",
+            remedy="Register it, and watch ledger:/NAME@champion.",
+            code="DT2L7",
+        )
+    return name
+
+
+def _act(
+    name: str | None,
+    log: str | Path,
+    settings: KeepWatchingSettings,
+    report: WatchReport,
+    progress: Listener,
+) -> None:
+    """Take the loop's next steps; a fault of one is told, and the next look tries again."""
+    if name is None:
+        return
+    fields = {field: getattr(settings, field) for field in LoopSettings.__struct_fields__}
+    try:
+        drive(
+            name, log, LoopSettings(**fields), lambda: report, ledger=settings.ledger,
+            progress=progress,
+        )  # fmt: skip
+    except DrivetrainError as error:
+        Reporter(progress).say("watch", error.line())
 
 
 def _tell(

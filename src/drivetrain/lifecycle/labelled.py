@@ -52,7 +52,7 @@ def labelled_log(
             where=f"prediction log {log}",
             expected="rows with labels",
             got="none",
-            remedy="Add labels: drivetrain labels FILE --log LOG --bundle BUNDLE.",
+            remedy="Add labels: drivetrain labels add FILE --log LOG --bundle BUNDLE.",
             code="DT2L4",
         )
     order = pl.concat(times).arg_sort()

@@ -28,6 +28,7 @@ CHAMPION = "champion"
 CHALLENGER = "challenger"
 WATCH_GATE = "watch"  # a look at a served bundle's log: failed is a breach
 COMPARE_GATE = "compare"  # champion and challenger on the same rows
+CANARY_GATE = "canary"  # both on a share of the traffic
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

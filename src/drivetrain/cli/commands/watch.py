@@ -18,7 +18,9 @@ from drivetrain.monitor.watched import WatchReport, WindowReport
 class WatchArguments(KeepWatchingSettings, frozen=True, kw_only=True):
     """Settings of ``drivetrain watch``."""
 
-    bundle: Annotated[str, Meta(description="Folder of the bundle that answers.")]
+    bundle: Annotated[
+        str, Meta(description="Folder of the bundle that answers, or ledger:/NAME@champion.")
+    ]
     log: Annotated[str, Meta(description="Folder that the server logs to.")]
 
 
