@@ -191,7 +191,7 @@ def _train(
     proof = choose_proof_rows(rows, settings.seed)
     with open_run(places.run, header, obeyed) as journal, clearing(places):
         journal.append(_start(data, settings))
-        budget = replace(budget, columns=len(rows.contract.columns))
+        budget = replace(budget.measured(), columns=len(rows.contract.columns))
         window = budget.window()
         kept = journal.choose("kept for every row", lambda: kept_s(rows, settings, budget))
         budget = replace(budget, kept_s=kept)

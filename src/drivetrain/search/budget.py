@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drivetrain.core.errors import SettingError
 
 SHORTEST_S = 1.0  # below, not even the learning libraries are imported
 LEAST_SEARCH_S = 2.0  # what one small model needs at least
 LEAST_FINISH_S = 1.5  # what the proof, the evaluation and the writing need at least
+SLOWEST = 3.0  # a machine on which others work more than that cannot be planned for
 COLUMN_SEARCH_S = 0.001  # more for each input column: its encoders,
 COLUMN_FINISH_S = 0.001  # and its part of the graph, which is opened three times
 
@@ -48,6 +49,8 @@ class Budget:
     clock: Callable[[], float] = time.monotonic
     kept_s: float = 0.0  # that the search leaves for what follows it
     columns: int = 0  # inputs of the table, as soon as they are known
+    slowness: float = 1.0  # of a busy machine: wall seconds for one of work, see measured()
+    worked_s: float = 0.0  # the process's own work when the run began
 
     @classmethod
     def start(cls, limit_s: float) -> Budget:
@@ -60,7 +63,12 @@ class Budget:
         """
         if not math.isfinite(limit_s) or limit_s < SHORTEST_S:
             raise too_short(limit_s, "one model", SHORTEST_S + LEAST_SEARCH_S + LEAST_FINISH_S)
-        return cls(limit_s=limit_s, began=time.monotonic())
+        return cls(limit_s=limit_s, began=time.monotonic(), worked_s=time.process_time())
+
+    def measured(self) -> Budget:
+        """Return the budget with how busy the machine was so far, while this process worked."""
+        work_s = max(time.process_time() - self.worked_s, 1e-3)
+        return replace(self, slowness=min(max(1.0, self.elapsed_s / work_s), SLOWEST))
 
     @property
     def elapsed_s(self) -> float:
@@ -82,7 +90,7 @@ class Budget:
         needs, out of the grace between the limit and the hard end.
         """
         prepared_s = self.elapsed_s
-        least_s = LEAST_FINISH_S + COLUMN_FINISH_S * self.columns
+        least_s = self.slowness * (LEAST_FINISH_S + COLUMN_FINISH_S * self.columns)
         reserve_s = max(least_s, 0.1 * self.limit_s, min(prepared_s, 0.25 * self.limit_s))
         latest_s = self.hard_end_s - reserve_s
         search_s = LEAST_SEARCH_S + COLUMN_SEARCH_S * self.columns

@@ -1,7 +1,9 @@
+import time
+
 import pytest
 
 from drivetrain.core.errors import SettingError
-from drivetrain.search.budget import Budget, allowance_s
+from drivetrain.search.budget import SLOWEST, Budget, allowance_s
 
 
 def budget(limit_s: float, elapsed_s: float) -> Budget:
@@ -49,3 +51,16 @@ def test_a_wide_table_leaves_more_for_what_follows_the_search() -> None:
     narrow, wide = budget(20.0, 1.0), Budget(20.0, 100.0, lambda: 101.0, columns=2_000)
     assert narrow.window().ends_s == pytest.approx(18.0)
     assert wide.window().ends_s == pytest.approx(16.5)
+
+
+def test_on_a_busy_machine_more_is_left_for_what_follows_the_search() -> None:
+    slow = Budget(10.0, 100.0, lambda: 101.0, slowness=3.0)
+    assert budget(10.0, 1.0).window().ends_s == pytest.approx(8.5)
+    assert slow.window().ends_s == pytest.approx(5.5)
+
+
+def test_a_machine_is_busy_where_much_time_passes_for_little_work() -> None:
+    waited = Budget(10.0, 0.0, lambda: 1e9, worked_s=time.process_time())
+    worked = Budget(10.0, 0.0, lambda: 1e-6, worked_s=time.process_time())
+    assert waited.measured().slowness == SLOWEST
+    assert worked.measured().slowness == 1.0
