@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drivetrain.lifecycle.training.settings import LatencyResult
+from drivetrain.runtime.alike import FEWEST_ROWS
 from drivetrain.runtime.model import Model
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def _rows_per_s(model: Model, frame: pl.DataFrame, limit_s: float) -> float:
     guess = small.height / (time.perf_counter() - start)
     wanted = min(BATCH_ROWS, max(small.height, int(guess * limit_s / 3)))
     known = frame.head(wanted)
-    batch = pl.concat([known] * -(-wanted // known.height)).head(wanted)
+    # copies of a row are neighbours once a batch is sorted, and would flatter: so none are sorted
+    rows = max(known.height, min(wanted, FEWEST_ROWS - 1))
+    batch = pl.concat([known] * -(-rows // known.height)).head(rows)
     best = 0.0
     for _ in range(3):
         start = time.perf_counter()
