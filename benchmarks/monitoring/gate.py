@@ -47,6 +47,7 @@ def main() -> int:
     """Print the shares; exit status 1 where a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0, help="seed of the first trial")
     parser.add_argument("--rows", type=int, default=4000)
     parser.add_argument("--data", type=Path, default=EXAMPLE)
     options = parser.parse_args()
@@ -65,7 +66,7 @@ def main() -> int:
         blind = np.delete(X, contract.names.index(name), axis=1) if name in PLANTED else X
         trials = options.trials if name == "same" else max(10, options.trials // 4)
         gains, promoted, outcomes = [], 0, {}
-        for trial in range(trials):
+        for trial in range(options.first, options.first + trials):
             order = np.random.default_rng(trial).permutation(len(y))
             learn, judge = order[:LEARNED], order[LEARNED : LEARNED + options.rows]
             old = chances(blind[learn], y[learn], blind[judge], seed=2 * trial)

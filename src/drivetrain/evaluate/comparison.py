@@ -102,7 +102,7 @@ def compare_answers(
     metric: Metric,
     margins: Margins | None = None,
     minimum_rows: int = 200,
-    level: float = 0.95,
+    level: float = 0.99,
     seed: int = 0,
 ) -> Paired:
     """Compare what two bundles answer to the same rows.
