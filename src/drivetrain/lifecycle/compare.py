@@ -87,7 +87,7 @@ class CompareSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         int, msgspec.Meta(description="smallest part of the rows to judge on its own", ge=20)
     ] = 200
     level: Annotated[float, msgspec.Meta(description="of the interval of the gain", gt=0, lt=1)] = (
-        0.95
+        0.99
     )
     most_rows: Annotated[
         int, msgspec.Meta(description="rows to compare on, the last ones", ge=FEWEST_ROWS)
