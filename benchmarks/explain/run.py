@@ -13,8 +13,8 @@ import numpy as np
 
 import drivetrain as dt
 from drivetrain.data.read import read_table
-from drivetrain.evaluate.explain.quantity import quantity_of, rows_of
-from drivetrain.evaluate.explain.shapley import shapley_values
+from drivetrain.runtime.explain.quantity import quantity_of, rows_of
+from drivetrain.runtime.explain.shapley import shapley_values
 
 REPEATS = 5
 

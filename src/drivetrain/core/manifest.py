@@ -20,6 +20,7 @@ PROTOCOL = 1  # raised when an older runtime could not read the bundle
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "model.onnx"
 VECTORS_FILE = "vectors.json"
+CARD_FILE = "card.md"
 UNSEALED_FILES = frozenset(
     {"MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt", "input_example.json",
      "serving_input_example.json", "registered_model_meta", "model.sig"}

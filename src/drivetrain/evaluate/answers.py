@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from drivetrain.core.arrays import Array, Columns, FloatMatrix, FloatVector
 from drivetrain.core.contract import Target
 from drivetrain.core.errors import InternalError
+from drivetrain.runtime.runs import Runs as Runs
 from drivetrain.stats.metric import Metric
-
-
-class Runs(Protocol):
-    """Anything that runs the graph, such as ``runtime.Model``."""
-
-    def run(self, columns: Columns) -> dict[str, Array]:
-        """Return the graph's ``prediction`` and, of a classification, ``probabilities``."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from drivetrain.data.read import Table, read_table
 from drivetrain.data.stream import located
 from drivetrain.evaluate.adoption import Alone, is_answered, prove_adopted
 from drivetrain.evaluate.adversarial import adversarial_columns
-from drivetrain.evaluate.explain.quantity import rows_of
 from drivetrain.graph.adopted import Adopted, lower_adopted
 from drivetrain.graph.signature import Signature, read_signature, without_zip_maps
 from drivetrain.lifecycle.adopting.inputs import (
@@ -40,6 +39,7 @@ from drivetrain.lifecycle.adopting.settings import AdoptResult, AdoptSettings, I
 from drivetrain.lifecycle.adopting.ship import ship_adopted
 from drivetrain.lifecycle.training.settings import ParityResult
 from drivetrain.runtime.admit import admit, admit_target
+from drivetrain.runtime.explain.quantity import rows_of
 from drivetrain.stats.metrics import default_metric, find_metric
 
 MOST_PROVED_ROWS = 50_000

@@ -19,10 +19,10 @@ from drivetrain.data.read import Table, read_table
 from drivetrain.data.stream import located
 from drivetrain.evaluate.explain.dependence import DRAWN_KINDS, Dependence, partial_dependence
 from drivetrain.evaluate.explain.importance import Importance, permutation_importance
-from drivetrain.evaluate.explain.quantity import quantity_of, rows_of
-from drivetrain.evaluate.explain.shapley import Contributions, shapley_values
 from drivetrain.lifecycle.evaluate import target_of
 from drivetrain.runtime.admit import admit_target
+from drivetrain.runtime.explain.quantity import quantity_of, rows_of
+from drivetrain.runtime.explain.shapley import Contributions, shapley_values
 from drivetrain.runtime.model import Model
 from drivetrain.stats.metrics import find_metric
 

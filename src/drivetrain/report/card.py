@@ -10,11 +10,10 @@ import re
 import jinja2
 import msgspec
 
-from drivetrain.core.manifest import Manifest
+from drivetrain.core.manifest import CARD_FILE, Manifest
 from drivetrain.evaluate.scorecard import Scorecard
 from drivetrain.report import words
 
-CARD_FILE = "card.md"
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|!~&])")
 
 

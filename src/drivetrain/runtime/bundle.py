@@ -17,6 +17,7 @@ import msgspec
 
 from drivetrain.core.errors import BundleError
 from drivetrain.core.manifest import (
+    CARD_FILE,
     MANIFEST_FILE,
     MODEL_FILE,
     PROTOCOL,
@@ -42,6 +43,7 @@ class Bundle:
     manifest: Manifest
     model: bytes  # model.onnx
     vectors: bytes  # vectors.json
+    card: bytes = b""  # card.md, where there is one
 
 
 class _Protocol(msgspec.Struct):
@@ -64,10 +66,11 @@ def read_bundle(path: str | Path) -> Bundle:
     kept = {}
     for name, seal in manifest.files.items():
         data = _read_sealed(folder, name, seal)
-        if name in (MODEL_FILE, VECTORS_FILE):
+        if name in (MODEL_FILE, VECTORS_FILE, CARD_FILE):
             kept[name] = data
     _check_model(folder, kept[MODEL_FILE])
-    return Bundle(folder, manifest, kept[MODEL_FILE], kept[VECTORS_FILE])
+    card = kept.get(CARD_FILE, b"")
+    return Bundle(folder, manifest, kept[MODEL_FILE], kept[VECTORS_FILE], card)
 
 
 def _list(folder: Path) -> set[str]:

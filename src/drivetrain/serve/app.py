@@ -24,6 +24,7 @@ from drivetrain.serve.admission import Admission
 from drivetrain.serve.auth import Keys
 from drivetrain.serve.metrics import OTHER, Counts, Metrics
 from drivetrain.serve.operations import Operations
+from drivetrain.serve.page import Page
 from drivetrain.serve.payload import write_json
 from drivetrain.serve.protocol import JSON, PROTOCOLS, Protocol, Reply, Request, Route
 from drivetrain.serve.routing import RoutingTable
@@ -96,7 +97,7 @@ class App:
         self.metrics = Metrics()
         self.others: Callable[[], list[Counts]] = list  # counts of the other workers
         if protocols is None:
-            loaded = PROTOCOLS.load_all()
+            loaded = {**PROTOCOLS.load_all(), "page": Page()}
             operations = Operations(lambda: [self.counts(), *self.others()], loaded)
             protocols = {**loaded, "operations": operations}
         self.routes = RoutingTable(protocols)
@@ -131,10 +132,17 @@ class App:
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
 
-    def answer(self, exchange: Exchange, body: bytes) -> tuple[Reply, list[tuple[bytes, bytes]]]:
-        """Answer a whole POST request at once, whose turn it is; also in the reply's headers."""
+    def answer(
+        self, exchange: Exchange, body: bytes
+    ) -> tuple[Reply, list[tuple[bytes, bytes]]] | None:
+        """Answer a whole POST request at once, whose turn it is: the reply and all its headers.
+
+        None where the route is too slow for that.
+        """
         try:
             route, media, names = self._open(exchange)
+            if route.is_slow:
+                return None
             reply = route.handler(Request(body, media, names, exchange.headers), self.service)
         except Exception as error:
             reply = self._failed(exchange, error)
@@ -199,7 +207,7 @@ class App:
         if admission.is_full:  # a body that came slowly held no place
             raise admission.overloaded()
         admission.running += 1
-        if len(request.body) > self.settings.inline_bytes:
+        if route.is_slow or len(request.body) > self.settings.inline_bytes:
             return await self._on_thread(route, request, arrived_s)
         try:
             if not admission.has_turn():

@@ -148,8 +148,7 @@ class BoundedConnection(HttpToolsProtocol):
         if self._parts is None:
             super().on_message_complete()
         elif self.served.admission.has_turn():
-            parts, self._parts = self._parts, None
-            self._answer(parts[0] if len(parts) == 1 else b"".join(parts))
+            self._answer(self._parts)
         else:
             self._give_task()
             super().on_message_complete()
@@ -161,10 +160,16 @@ class BoundedConnection(HttpToolsProtocol):
         for part in parts:
             super().on_body(part)
 
-    def _answer(self, body: bytes) -> None:
+    def _answer(self, parts: list[bytes]) -> None:
         path = self.url.partition(b"?")[0]
         exchange = Exchange("POST", path, self.headers, self.client)
-        reply, headers = self.served.answer(exchange, body)
+        found = self.served.answer(exchange, parts[0] if len(parts) == 1 else b"".join(parts))
+        if found is None:
+            self._give_task()
+            super().on_message_complete()
+            return
+        self._parts = None
+        reply, headers = found
         lines = [STATUS_LINE[reply.status]]
         for name, value in (*self.server_state.default_headers, *headers):
             lines += (name, b": ", value, b"\r\n")

@@ -62,9 +62,16 @@ def load(
     bundle = read_bundle(folder)
     model = Model(bundle, threads=settings.threads)
     check_vectors(bundle, model)
-    for row in msgspec.json.decode(bundle.vectors, type=Vectors).rows[:_WARM_ROWS]:
+    rows = msgspec.json.decode(bundle.vectors, type=Vectors).rows
+    for row in rows[:_WARM_ROWS]:
         model.predict_row(row)
-    return Served(model, name=settings.model_name, ledger_version=ledger_version)
+    return Served(
+        model,
+        name=settings.model_name,
+        ledger_version=ledger_version,
+        background=model.admit(list(rows)).columns,
+        card=bundle.card.decode("utf-8", "replace"),
+    )
 
 
 def _digest(folder: str) -> str:

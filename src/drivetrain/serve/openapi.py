@@ -58,6 +58,7 @@ def document(served: Served, protocols: Mapping[str, Protocol], *, max_rows: int
                 "Row": _row(served.contract),
                 "Rows": rows,
                 "Params": _params(served),
+                "Label": _label(served),
                 "Error": {"type": "object"},
             },
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
@@ -116,6 +117,12 @@ def _params(served: Served) -> Schema:
     methods = [name for name, output in METHODS.items() if output in served.output_names]
     method = {"type": "string", "enum": methods}
     return {"type": "object", "properties": {"method": method}, "additionalProperties": False}
+
+
+def _label(served: Served) -> Schema:
+    label = {"type": "string", "enum": list(served.classes)}
+    properties = {"label": label} if served.classes else {}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 def _row(contract: Contract) -> Schema:

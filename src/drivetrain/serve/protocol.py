@@ -76,6 +76,7 @@ class Route(msgspec.Struct, frozen=True):
     summary: str = ""
     is_open: bool = False
     answers: tuple[str, ...] = (JSON,)  # media types of what is sent back
+    is_slow: bool = False  # always answered on a thread, however small the request
 
     @property
     def scope(self) -> Scope:

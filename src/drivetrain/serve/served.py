@@ -48,6 +48,10 @@ class Served:
     ----------
     ledger_version
         Its ``name/number`` in the ledger, if it stands there.
+    background
+        Typed columns of the bundle's own rows, which an explanation compares a row with.
+    card
+        The bundle's model card, in Markdown.
     split
         Set only where the rows decide which model of a lineup answers.
     """
@@ -58,6 +62,8 @@ class Served:
         *,
         name: str | None = None,
         ledger_version: str | None = None,
+        background: Columns | None = None,
+        card: str = "",
         split: Lineup | None = None,
     ) -> None:
         self.model = model
@@ -67,6 +73,8 @@ class Served:
         self.contract = model.contract
         self.classes = model.manifest.classes
         self.output_names = tuple(output.name for output in model.manifest.outputs)
+        self.background = background
+        self.card = card
         self.split = split
 
 
@@ -104,6 +112,8 @@ class Lineup:
                 self.first.model,
                 name=self.first.name,
                 ledger_version=self.first.ledger_version,
+                background=self.first.background,
+                card=self.first.card,
                 split=self,
             )
 

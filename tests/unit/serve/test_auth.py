@@ -79,7 +79,7 @@ def test_a_key_opens_what_its_scopes_say(
 def test_every_route_but_health_asks_for_a_key(client: AsgiClient) -> None:
     open_routes = {r.pattern for _, _, r in client.app.routes.methods() if r.is_open}
     deployed = "/v1/endpoints/{endpoint}/deployedModels/{deployed}"
-    assert open_routes == {"/v2/health/live", "/v2/health/ready", "/ping", "/health", deployed}
+    assert open_routes == {"/", "/v2/health/live", "/v2/health/ready", "/ping", "/health", deployed}
     for method, pattern, route in client.app.routes.methods():
         if not route.is_open:
             assert ask(client, method, pattern.replace("{model}", "tabular"), None) == 401

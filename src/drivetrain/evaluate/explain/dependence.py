@@ -12,7 +12,7 @@ import numpy as np
 
 from drivetrain.core.arrays import MISSING_TIME, Array, Columns
 from drivetrain.core.contract import Column
-from drivetrain.evaluate.explain.quantity import Quantity, count_rows
+from drivetrain.runtime.explain.quantity import Quantity, count_rows
 
 DRAWN_KINDS = ("number", "boolean", "category", "datetime")  # a text or a vector has no axis
 

@@ -15,7 +15,7 @@ import numpy as np
 from drivetrain.core.arrays import Columns, FloatVector
 from drivetrain.core.contract import Contract, Target
 from drivetrain.evaluate.answers import Runs, ask
-from drivetrain.evaluate.explain.quantity import count_rows
+from drivetrain.runtime.explain.quantity import count_rows
 from drivetrain.stats.intervals import resample_weights, resampled_scores
 from drivetrain.stats.metric import Metric, Weighted
 

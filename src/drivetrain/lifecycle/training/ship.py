@@ -14,7 +14,7 @@ from drivetrain import __version__
 from drivetrain.bundle.vectors import make_vectors
 from drivetrain.bundle.write import write_bundle
 from drivetrain.core.contract import Target
-from drivetrain.core.manifest import Lineage, Manifest, Output, Proof
+from drivetrain.core.manifest import CARD_FILE, Lineage, Manifest, Output, Proof
 from drivetrain.core.progress import Reporter
 from drivetrain.evaluate.scorecard import Scorecard, constant_baseline, scorecard
 from drivetrain.lifecycle.training.model import FittedModel, packages
@@ -25,7 +25,7 @@ from drivetrain.lifecycle.training.settings import LatencyResult, TrainSettings
 from drivetrain.lifecycle.training.sketches import sketch_reference
 from drivetrain.lifecycle.training.speed import LIMIT_S, SHARE, measure
 from drivetrain.monitor.reference import REFERENCE_FILE
-from drivetrain.report.card import CARD_FILE, render_card
+from drivetrain.report.card import render_card
 from drivetrain.report.page import REPORT_FILE, render_report
 from drivetrain.runtime.bundle import Bundle
 from drivetrain.runtime.model import Model

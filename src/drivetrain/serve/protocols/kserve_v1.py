@@ -1,8 +1,10 @@
-"""KServe's first protocol, and TensorFlow Serving's rows and columns.
+"""KServe's first protocol with its explanations, and TensorFlow Serving's rows and columns.
 
 https://kserve.github.io/website/latest/modelserving/data_plane/v1_protocol. ``instances`` are
 objects, or lists of cells in the order of the Contract's columns; ``inputs`` are columns, answered
 as ``outputs``. Probabilities come with ``"parameters": {"method": "predict_proba"}``.
+``:explain`` answers each of a few ``instances`` with its prediction and its Shapley values, of the
+class that ``"parameters": {"label": ...}`` names.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from drivetrain.core.contract import Contract
+from drivetrain.serve.explanation import MOST_ROWS, explain_rows
 from drivetrain.serve.payload import read_json, refused, write_json
 from drivetrain.serve.protocol import Call, Cell, OutputName, Protocol, Reply, Request, Route
 from drivetrain.serve.service import Service
@@ -28,6 +31,24 @@ from drivetrain.serve.tables import (
     schemas_of,
 )
 
+_WHY_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "instances": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/Row"},
+            "maxItems": MOST_ROWS,
+        },
+        "parameters": {"$ref": "#/components/schemas/Label"},
+    },
+    "required": ["instances"],
+}
+_EXPLANATIONS_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"explanations": {"type": "array", "items": {"type": "object"}}},
+    "required": ["explanations"],
+}
+
 
 class Asked(msgspec.Struct, frozen=True, gc=False):
     """The body; unknown members are ignored."""
@@ -37,7 +58,21 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     parameters: Params | None = None
 
 
+class Label(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """What can be asked for beside the rows to explain."""
+
+    label: str | None = None
+
+
+class AskedWhy(msgspec.Struct, frozen=True, gc=False):
+    """The body of ``:explain``; unknown members are ignored."""
+
+    instances: list[Any]
+    parameters: Label | None = None
+
+
 _decoder = msgspec.json.Decoder(Asked)
+_why_decoder = msgspec.json.Decoder(AskedWhy)
 
 
 class KServeV1(Protocol):
@@ -50,6 +85,7 @@ class KServeV1(Protocol):
             Route("GET", "/v1/models", _models, summary="Names of the models"),
             Route("GET", "/v1/models/{model}", _ready, summary="Whether the model answers"),
             Route("POST", "/v1/models/{model}:predict", _predict, summary="Predict"),
+            Route("POST", "/v1/models/{model}:explain", _explain, summary="Explain", is_slow=True),
         )
 
     def error(self, status: int, line: str) -> bytes:
@@ -57,7 +93,8 @@ class KServeV1(Protocol):
 
     def schemas(self) -> Mapping[str, tuple[dict[str, Any], dict[str, Any]]]:
         return {
-            "/v1/models/{model}:predict": schemas_of("instances", "parameters", PREDICTIONS_SCHEMA)
+            "/v1/models/{model}:predict": schemas_of("instances", "parameters", PREDICTIONS_SCHEMA),
+            "/v1/models/{model}:explain": (_WHY_SCHEMA, _EXPLANATIONS_SCHEMA),
         }
 
     def call(
@@ -95,6 +132,19 @@ def _predict(request: Request, service: Service) -> Reply:
     output = output_of(served, asked.parameters)
     answer = service.predict(served, rows)
     return Reply(write_json({member: answer.outputs[output].tolist()}), answer=answer)
+
+
+def _explain(request: Request, service: Service) -> Reply:
+    served = service.served(request.names["model"])
+    asked = read_json(_why_decoder, request.body)
+    rows = rows_of_instances(asked.instances, served.contract, "instances")
+    if served.split is not None:
+        served = served.split.by_rows(rows)
+    label = None if asked.parameters is None else asked.parameters.label
+    answer = service.predict(served, rows)
+    columns = served.model.admit(rows).columns
+    explanations = explain_rows(served, columns, answer, label=label)
+    return Reply(write_json({"explanations": explanations}), answer=answer)
 
 
 protocol = KServeV1()

@@ -13,9 +13,9 @@ from tests.unit.evaluate.explain.arithmetic import (
 )
 
 from drivetrain.core.errors import SettingError
-from drivetrain.evaluate.explain import shapley
-from drivetrain.evaluate.explain.quantity import quantity_of
-from drivetrain.evaluate.explain.shapley import shapley_values
+from drivetrain.runtime.explain import shapley
+from drivetrain.runtime.explain.quantity import quantity_of
+from drivetrain.runtime.explain.shapley import shapley_values
 
 
 def crossed(c):

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from drivetrain.core.arrays import Columns, FloatMatrix, FloatVector, IndexVector
-from drivetrain.evaluate.explain.quantity import Quantity, count_rows
+from drivetrain.runtime.explain.quantity import Quantity, count_rows
 
 BATCH_ROWS = 16_384  # rows of one run of the graph
 

@@ -10,7 +10,7 @@ import numpy as np
 from drivetrain.core.arrays import Columns, FloatVector, IndexVector
 from drivetrain.core.contract import Target
 from drivetrain.core.errors import SettingError, Value
-from drivetrain.evaluate.answers import Runs
+from drivetrain.runtime.runs import Runs
 
 Quantity: TypeAlias = Callable[[Columns], FloatVector]  # float64 (n,) of n rows
 
