@@ -119,9 +119,12 @@ def test_the_result_is_json_with_what_the_cli_promises(trained: Any) -> None:
     } <= set(plain)  # fmt: skip
 
 
-def test_nothing_but_the_bundle_is_left(trained: Any) -> None:
+def test_nothing_but_the_bundle_and_its_journal_is_left(trained: Any) -> None:
     result, _ = trained
-    assert [path.name for path in Path(result.bundle).parent.iterdir()] == ["bundle"]
+    folder = Path(result.bundle).parent
+    assert sorted(path.name for path in folder.iterdir()) == ["bundle", "bundle.run"]
+    kept = sorted(path.name for path in (folder / "bundle.run").iterdir())
+    assert kept == ["journal.jsonl", "lock"]  # what a replay needs, and where it is waited
 
 
 def test_group_time_and_weight_hold_and_are_no_inputs() -> None:
