@@ -96,6 +96,10 @@ def _for_trees(column: Column, target: Target, rows: int) -> tuple[EncoderSpec, 
         )
     if column.kind == "vector":
         return _spec("vector", column), "its items", "Each item is a number already."
+    return _category_for_trees(column, target, rows)
+
+
+def _category_for_trees(column: Column, target: Target, rows: int) -> tuple[EncoderSpec, str, str]:
     if target.classes > TARGET_MEANS_CLASSES:
         return (
             _spec("category_codes", column, share=True),

@@ -14,13 +14,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from drivetrain.core.arrays import Features, FloatMatrix, FloatVector
 from drivetrain.core.contract import Task
 from drivetrain.models.family import Budget, Validation
+
+Tensor: TypeAlias = Any  # torch's; torch is imported where it is needed
+Loss: TypeAlias = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 BOUND = 3.0
 FREQUENCIES, MIXED = 8, 3  # of each embedded number
@@ -124,66 +127,122 @@ def train(
     if validation is not None and judge is not None and task == "multiclass":
         outputs = max(outputs, int(judge.max()) + 1)
     net = _initial(X, outputs, plan, seed)
-    for tensor in net.parameters():
-        tensor.requires_grad_(True)
-    optimizer = torch.optim.AdamW(_groups(net), betas=(0.9, 0.95), weight_decay=0.0, fused=True)
-    factors = [group["factor"] for group in optimizer.param_groups]
-    rows = torch.from_numpy(X)
-    target = torch.from_numpy(y.astype(np.float32))
-    weights = None if weight is None else torch.from_numpy(weight.astype(np.float32))
-    held = None
+    steps = _Steps(net, loss, _Rows.of(X, y, weight), plan, budget)
+    best = _Best(net)
     if validation is not None and judge is not None:
-        held = (
-            torch.from_numpy(squash(validation.X)),
-            torch.from_numpy(judge.astype(np.float32)),
-            None
-            if validation.weight is None
-            else torch.from_numpy(validation.weight.astype(np.float32)),
-        )
-    batch = min(plan.batch, len(X))
-    steps = max(1, len(X) // batch)
-    epochs = plan.epochs
-    best, best_at, kept = math.inf, 0, [tensor.detach().clone() for tensor in net.parameters()]
+        held = _Rows.of(squash(validation.X), judge, validation.weight)
+        best = _Best(net, partial(_loss_on, net, loss, held))
     began = time.monotonic()
-    epoch = 0
-    is_over = False
-    while epoch < epochs and not is_over:
-        order = torch.randperm(len(X))
-        for step in range(steps):
-            progress = (epoch * steps + step) / (epochs * steps)
-            rate = plan.rate * _wave(progress)
-            fading = _flat_then_cosine(progress)
-            for group, factor in zip(optimizer.param_groups, factors, strict=True):
-                group["lr"] = rate * factor
-                group["weight_decay"] = plan.decay * fading * group["decays"]
-            chosen = order[step * batch : (step + 1) * batch]
-            optimizer.zero_grad(set_to_none=True)
-            output = net.forward(rows[chosen], plan.dropout * fading)
-            value = loss(output, target[chosen], None if weights is None else weights[chosen])
-            value.backward()
-            optimizer.step()
-            is_over = budget.stops("steps", epoch * steps + step + 1, partial(_is_spent, budget))
-            if is_over:
-                break
+    epochs, epoch = plan.epochs, 0
+    while epoch < epochs and not steps.is_over:
+        steps.walk(epoch, epochs)
         epoch += 1
         if epoch == 1 or epoch == 2:
             # The schedule has to end inside the budget, so its length is set once, by measurement.
             spent = (time.monotonic() - began) / epoch
             fits = budget.choose(f"epochs after {epoch}", partial(_epochs_left, budget, spent))
             epochs = max(epoch + 1, min(plan.epochs, int(fits)))
-        if held is not None:
-            with torch.no_grad():
-                now = float(loss(net.forward(held[0]), held[1], held[2]))
-            if now < best:
-                best, best_at = now, epoch
-                kept = [tensor.detach().clone() for tensor in net.parameters()]
-            elif epoch - best_at > PATIENCE * epochs:
-                break
-    if held is not None:
+        if best.look(epoch) > PATIENCE * epochs:
+            break
+    best.restore()
+    return net, {"epochs": epochs, "best_epoch": best.epoch or epoch}
+
+
+class _Rows(NamedTuple):
+    """Features (n, k), targets (n, 1) and weights (n,) as tensors."""
+
+    X: Tensor
+    y: Tensor
+    weight: Tensor | None
+
+    @classmethod
+    def of(cls, X: Features, y: FloatMatrix, weight: FloatVector | None) -> _Rows:
+        import torch
+
+        weights = None if weight is None else torch.from_numpy(weight.astype(np.float32))
+        return cls(torch.from_numpy(X), torch.from_numpy(y.astype(np.float32)), weights)
+
+
+class _Steps:
+    """The optimiser's walk: one epoch at a time, its rates and decays by the schedule."""
+
+    def __init__(self, net: Net, loss: Loss, rows: _Rows, plan: Plan, budget: Budget) -> None:
+        import torch
+
+        for tensor in net.parameters():
+            tensor.requires_grad_(True)
+        self._net, self._loss, self._rows, self._plan, self._budget = net, loss, rows, plan, budget
+        self._optimizer = torch.optim.AdamW(
+            _groups(net), betas=(0.9, 0.95), weight_decay=0.0, fused=True
+        )
+        self._factors = [group["factor"] for group in self._optimizer.param_groups]
+        self._batch = min(plan.batch, len(rows.X))
+        self._steps = max(1, len(rows.X) // self._batch)
+        self.is_over = False  # the budget is used up
+
+    def walk(self, epoch: int, epochs: int) -> None:
+        """Take the steps of one epoch of ``epochs``, in an order of its own."""
+        import torch
+
+        plan, rows = self._plan, self._rows
+        order = torch.randperm(len(rows.X))
+        for step in range(self._steps):
+            fading = self._set_rates((epoch * self._steps + step) / (epochs * self._steps))
+            chosen = order[step * self._batch : (step + 1) * self._batch]
+            self._optimizer.zero_grad(set_to_none=True)
+            output = self._net.forward(rows.X[chosen], plan.dropout * fading)
+            weight = None if rows.weight is None else rows.weight[chosen]
+            self._loss(output, rows.y[chosen], weight).backward()
+            self._optimizer.step()
+            done = epoch * self._steps + step + 1
+            self.is_over = self._budget.stops("steps", done, partial(_is_spent, self._budget))
+            if self.is_over:
+                return
+
+    def _set_rates(self, progress: float) -> float:
+        rate, fading = self._plan.rate * _wave(progress), _flat_then_cosine(progress)
+        for group, factor in zip(self._optimizer.param_groups, self._factors, strict=True):
+            group["lr"] = rate * factor
+            group["weight_decay"] = self._plan.decay * fading * group["decays"]
+        return fading
+
+
+class _Best:
+    """The parameters of the epoch whose loss on rows held back was the least."""
+
+    def __init__(self, net: Net, loss: Callable[[], float] | None = None) -> None:
+        self._net, self._loss, self._least = net, loss, math.inf
+        self._kept = [] if loss is None else _copies(net)
+        self.epoch = 0
+
+    def look(self, epoch: int) -> int:
+        """Compare an epoch; return how many have passed since the best. Without rows, none."""
+        if self._loss is None:
+            return 0
+        now = self._loss()
+        if now < self._least:
+            self._least, self.epoch = now, epoch
+            self._kept = _copies(self._net)
+        return epoch - self.epoch
+
+    def restore(self) -> None:
+        """Put the best parameters back."""
+        import torch
+
         with torch.no_grad():
-            for tensor, copy in zip(net.parameters(), kept, strict=True):
+            for tensor, copy in zip(self._net.parameters(), self._kept, strict=False):
                 tensor.copy_(copy)
-    return net, {"epochs": epochs, "best_epoch": best_at or epoch}
+
+
+def _copies(net: Net) -> list[Tensor]:
+    return [tensor.detach().clone() for tensor in net.parameters()]
+
+
+def _loss_on(net: Net, loss: Loss, rows: _Rows) -> float:
+    import torch
+
+    with torch.no_grad():
+        return float(loss(net.forward(rows.X), rows.y, rows.weight))
 
 
 def _is_spent(budget: Budget) -> bool:
@@ -240,7 +299,7 @@ def _groups(net: Net) -> list[dict[str, Any]]:
     return groups
 
 
-def _loss_of(task: Task, quantile: float | None) -> Callable[[Any, Any, Any], Any]:
+def _loss_of(task: Task, quantile: float | None) -> Loss:
     from torch.nn import functional as F
 
     def mean(losses: Any, weight: Any) -> Any:
