@@ -10,6 +10,7 @@ import pytest
 
 from drivetrain.lifecycle.training.sketches import sketch_reference
 from drivetrain.monitor.reference import Reference
+from drivetrain.search.trial import from_margin
 from drivetrain.testing.monitored import Rows, monitored_contract, monitored_rows
 
 TRAINING, HELD_OUT, FOLDS = 3_000, 600, 4
@@ -55,6 +56,7 @@ def proved(drawn: Rows, rows: int, *, folds: int = FOLDS, noise: float = 0.0) ->
         margins = [held_out + noise * random.normal(size=held_out.shape) for _ in range(folds)]
     trial = SimpleNamespace(
         prediction=prediction, link=link, judged=lambda: np.ones(rows, dtype=bool),
+        answer=lambda margin: from_margin(margin, link),
         folds=[SimpleNamespace(proof_margin=lambda margin=one: margin) for one in margins],
     )  # fmt: skip
     fitted = SimpleNamespace(
