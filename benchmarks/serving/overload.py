@@ -169,6 +169,12 @@ def show(found: dict[str, Any]) -> None:
     for name in ("bare ASGI", "epoll in C"):
         share = peak["drivetrain"] / peak[name]
         print(f"share of {name}: {share:.0%}, by CPU {by_cpu['drivetrain'] / by_cpu[name]:.0%}")
+    half = found["half"]["drivetrain"]["200"]
+    share = peak["drivetrain"] / peak["bare ASGI"]
+    print(
+        f"goals: share of bare ASGI ≥ 50 % ({share:.0%} measured), "
+        f"p99 at half the peak ≤ 5 ms ({half['p99'] / 1e3:.2f} measured)"
+    )
     print(
         f"\n{'offered':<10} {'goodput':>8} {'by CPU':>7} {'200 p99 ms':>11} {'503/s':>8} "
         f"{'503 p50/p99 ms':>16}"
@@ -184,6 +190,13 @@ def show(found: dict[str, Any]) -> None:
         )
         if one["broken"] + one["other"]:
             print(f"         broken {one['broken']}, other answers {one['other']}")
+    worst = found["overload"]["10×"]
+    refused = worst["503_sent"]
+    print(
+        f"goals at 10×: goodput ≥ 90 % (measured {worst['goodput']:.0%}, by CPU "
+        f"{worst['goodput_by_cpu']:.0%}), refusals < 5 ms (measured p50 "
+        f"{refused.get('p50', 0) / 1e3:.2f}, p99 {refused.get('p99', 0) / 1e3:.2f} ms)"
+    )
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ import ssl
 from collections.abc import Callable
 
 AT_ONCE = 2
+_ALONE = 16  # at once where no other worker waits: under overload each turn of the loop takes long
 _TURN_S = 0.001  # the finest that uvloop's timers know
 _REST_S = 0.2
 _HANDSHAKE_S = 10.0
@@ -62,7 +63,7 @@ class Acceptor:
             self._listener.close()
 
     def _take_some(self) -> None:
-        for _ in range(AT_ONCE):
+        for _ in range(AT_ONCE if self._is_shared else _ALONE):
             if not self._take():
                 return
         if self._is_shared:

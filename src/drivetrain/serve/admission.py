@@ -3,8 +3,9 @@
 Only whole requests count: one whose body is still on its way holds no place. When all places are
 taken a new request is refused before its body is read, in a few microseconds, by the connection
 itself. Requests run in turns of :data:`TURN_S`; between turns the event loop reads what arrived,
-so that a refusal never waits for the whole queue. A request that has waited past its deadline is
-answered with 504 and not run.
+so that a refusal never waits for the whole queue. A whole small request waits in line as a call,
+not as a task, so that an answer costs under overload what it costs else. A request that has waited
+past its deadline is answered with 504 and not run.
 
 Even refusing costs time, at most :data:`REFUSALS_SHARE` of what the process has: beyond it a
 connection that was refused and asks again at once is not read until its turn comes, at most the
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from time import perf_counter, process_time
 
 from drivetrain.core.errors import ResourceError
@@ -24,7 +26,7 @@ REFUSAL_S = 30e-6  # CPU time of one
 REFUSALS_SHARE = 0.05
 BURST = 300  # refusals that are quick after a quiet time
 _LONGEST_PAUSE_S = 1.0
-_WOKEN = 4  # waiting requests that begin in one turn
+_WOKEN = 4  # waiting tasks that begin in one turn: they run after it was measured
 
 
 class Overloaded(ResourceError):
@@ -67,7 +69,7 @@ class Admission:
         self.late = 0
         self._is_turn = False
         self._turn_ends_s = 0.0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[asyncio.Future[None] | Callable[[], None]] = deque()
         self._paid_until_s = 0.0  # on the clock of CPU time, which counts work and not waiting
 
     @property
@@ -93,6 +95,10 @@ class Admission:
             asyncio.get_running_loop().call_soon(self._end_turn)
             return not self._waiting
         return now_s < self._turn_ends_s and not self._waiting
+
+    def line_up(self, answer: Callable[[], None]) -> None:
+        """Let a whole request be answered by a call at its turn, without a task that waits."""
+        self._waiting.append(answer)
 
     async def turn(self, arrived_s: float) -> None:
         """Wait until the request may run.
@@ -138,8 +144,13 @@ class Admission:
             return
         self._is_turn = True
         self._turn_ends_s = perf_counter() + TURN_S
-        for _ in range(min(_WOKEN, len(self._waiting))):
-            place = self._waiting.popleft()
-            if not place.done():
-                place.set_result(None)
         asyncio.get_running_loop().call_soon(self._end_turn)
+        woken = 0
+        while self._waiting and woken < _WOKEN and perf_counter() < self._turn_ends_s:
+            first = self._waiting.popleft()
+            if not isinstance(first, asyncio.Future):
+                first()
+                continue
+            woken += 1
+            if not first.done():
+                first.set_result(None)

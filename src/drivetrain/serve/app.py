@@ -133,13 +133,15 @@ class App:
         await send({"type": "http.response.body", "body": reply.body})
 
     def answer(
-        self, exchange: Exchange, body: bytes
+        self, exchange: Exchange, body: bytes, *, arrived_s: float | None = None
     ) -> tuple[Reply, list[tuple[bytes, bytes]]] | None:
         """Answer a whole POST request at once, whose turn it is: the reply and all its headers.
 
-        None where the route is too slow for that.
+        None where the route is too slow for that. ``arrived_s`` is given if it had to wait.
         """
         try:
+            if arrived_s is not None:
+                self.admission.check(arrived_s)
             route, media, names = self._open(exchange)
             if route.is_slow:
                 return None
@@ -147,6 +149,13 @@ class App:
         except Exception as error:
             reply = self._failed(exchange, error)
         return reply, self._close(exchange, reply)
+
+    def is_slow(self, path: bytes) -> bool:
+        """Whether a POST request to this path runs on a thread whatever its size."""
+        try:
+            return self.routes.find("POST", path.decode("latin-1"))[0].is_slow
+        except DrivetrainError:
+            return False
 
     def _open(self, exchange: Exchange) -> tuple[Route, str, Mapping[str, str]]:
         """Find the route; check the key and what the headers say of the body."""

@@ -36,6 +36,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._head_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._parts: list[bytes] | None = None  # body of a request to be answered at its end
+        self._lined_up_s: float | None = None  # since when a whole request waits for its turn
+        self._pipelines = False  # has sent a request before the last one was answered
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -43,6 +45,9 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        if self._lined_up_s is not None:  # nobody waits for its answer any more
+            self._lined_up_s = None
+            self.served.admission.queued -= 1
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -60,6 +65,9 @@ class BoundedConnection(HttpToolsProtocol):
             self._await(timeouts[not self._in_head])
 
     def on_message_begin(self) -> None:
+        if self._lined_up_s is not None:
+            self._pipelines = True
+            self._answer_lined_up()  # what it needs is overwritten by the next request
         self._in_request = self._in_head = True
         super().on_message_begin()
 
@@ -149,9 +157,27 @@ class BoundedConnection(HttpToolsProtocol):
             super().on_message_complete()
         elif self.served.admission.has_turn():
             self._answer(self._parts)
-        else:
+        elif self._pipelines or self.served.is_slow(self._path):
             self._give_task()
             super().on_message_complete()
+        else:
+            self._lined_up_s = lined_up_s = perf_counter()
+            self.served.admission.queued += 1
+            self.served.admission.line_up(lambda: self._at_turn(lined_up_s))
+
+    def _at_turn(self, lined_up_s: float) -> None:
+        # else it was answered before its turn, or its client has gone
+        if self._lined_up_s == lined_up_s and not self.transport.is_closing():
+            self._answer_lined_up()
+
+    def _answer_lined_up(self) -> None:
+        arrived_s, self._lined_up_s = self._lined_up_s, None
+        self.served.admission.queued -= 1
+        self._answer(self._parts or [], arrived_s)
+
+    @property
+    def _path(self) -> bytes:
+        return self.url.partition(b"?")[0]
 
     def _give_task(self) -> None:
         """Let a request wait for its turn, or for its body, in a task of its own."""
@@ -160,10 +186,10 @@ class BoundedConnection(HttpToolsProtocol):
         for part in parts:
             super().on_body(part)
 
-    def _answer(self, parts: list[bytes]) -> None:
-        path = self.url.partition(b"?")[0]
-        exchange = Exchange("POST", path, self.headers, self.client)
-        found = self.served.answer(exchange, parts[0] if len(parts) == 1 else b"".join(parts))
+    def _answer(self, parts: list[bytes], arrived_s: float | None = None) -> None:
+        exchange = Exchange("POST", self._path, self.headers, self.client)
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        found = self.served.answer(exchange, body, arrived_s=arrived_s)
         if found is None:
             self._give_task()
             super().on_message_complete()
@@ -184,7 +210,9 @@ class BoundedConnection(HttpToolsProtocol):
         )
 
     def shutdown(self) -> None:
-        if self._parts is not None:  # its headers were read: it is answered
+        if self._lined_up_s is not None:  # its headers were read: it is answered
+            self._answer_lined_up()
+        elif self._parts is not None:
             self._give_task()
         super().shutdown()
 
