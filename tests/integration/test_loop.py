@@ -132,3 +132,18 @@ def test_a_challenger_that_fails_in_its_canary_is_taken_back(served: Served) -> 
     assert served.verdicts()[-1] == ("canary", False)
     assert served.book.version("m", "champion").version == 1
     assert list(served.document()["bundles"]) == ["champion"]
+
+
+def test_a_canary_without_labels_is_judged_by_its_estimate(served: Served) -> None:
+    served.answer(rows(1000, seed=5, turned=True))
+    served.look()
+    served.server.wait_for_line("challenger 50 %")
+    served.answer(rows(1600, seed=6, turned=True), labels=False)
+    deadline = time.monotonic() + 30
+    while served.verdicts()[-1][0] != "canary":  # the log's segments close within a second or two
+        assert time.monotonic() < deadline
+        served.look()
+    (*_, last) = served.book.history("m", kind="verdict")
+    assert last.body["passed"]
+    assert "no labels yet; estimated" in last.body["summary"]
+    assert served.book.version("m", "champion").version == 2

@@ -11,8 +11,10 @@ import numpy as np
 import polars as pl
 
 from drivetrain.core.manifest import Manifest
+from drivetrain.core.progress import Reporter, silent
 from drivetrain.evaluate.comparison import default_margins
 from drivetrain.lifecycle.evaluate import target_of
+from drivetrain.lifecycle.watch import WatchSettings, look
 from drivetrain.monitor.labels import LABELS_FOLDER, LabelStore
 from drivetrain.monitor.log import PredictionLog
 from drivetrain.monitor.realise import realise
@@ -23,6 +25,8 @@ from drivetrain.registry.ledger import Ledger
 from drivetrain.registry.located import LEDGER
 from drivetrain.runtime.bundle import read_bundle
 from drivetrain.stats.metrics import find_metric
+
+WINDOWS, FEWEST_ROWS = 4, 50  # of a canary's unlabelled answers
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +83,8 @@ def judge_canary(
     """Say whether a canary goes on, from what both answered since it began.
 
     A server that refused the document takes it back at once. With labels, the challenger is taken
-    back when its realised metric is surely worse than the champion's by more than the margin; it is
+    back when its realised metric is surely worse than the champion's by more than the margin, and
+    without any when its estimated metric is surely worse than it was in training; otherwise it is
     promoted after ``rows`` answers (labelled ones, where labels have come for the champion).
     """
     refused = [
@@ -106,10 +111,24 @@ def judge_canary(
         if new.realised.rows >= rows:
             return CanaryState(decision="promote", told=told, champion=old, challenger=new)
     elif new.rows >= rows and old.realised is None:
-        told = f"{new.rows:,} rows answered, no labels yet and no breach of the estimate"
-        return CanaryState(decision="promote", told=told, champion=old, challenger=new)
+        return _unlabelled(book.version(name, challenger_of(begun)).location, log, old, new)
     told = f"{new.rows:,} of {rows:,} rows answered by the challenger"
     return CanaryState(decision="wait", told=told, champion=old, challenger=new)
+
+
+def _unlabelled(bundle: str, log: str | Path, old: Side, new: Side) -> CanaryState:
+    """Decide by what the challenger's own answers say of its quality, where no label has come."""
+    window = WatchSettings(window=f"{max(new.rows // WINDOWS, FEWEST_ROWS)} rows", windows=WINDOWS)
+    seen = look(
+        bundle, log, msgspec.structs.replace(window, minimum_rows=FEWEST_ROWS), Reporter(silent)
+    )
+    judged = sum(one.judged for one in seen.windows)
+    told = f"{new.rows:,} rows answered, no labels yet; estimated {seen.metric} of {judged} windows"
+    if any(one.estimate_worse for one in seen.windows):
+        told = f"{told}: surely worse than on the rows held out in training"
+        return CanaryState(decision="take back", told=told, champion=old, challenger=new)
+    told = f"{told}: no breach"
+    return CanaryState(decision="promote", told=told, champion=old, challenger=new)
 
 
 def _half(found: Realised) -> float:
