@@ -13,7 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time_ns
 from typing import Any, TypeAlias
 
 import msgspec
@@ -30,6 +30,7 @@ from drivetrain.serve.protocol import JSON, PROTOCOLS, Protocol, Reply, Request,
 from drivetrain.serve.routing import RoutingTable
 from drivetrain.serve.service import Service
 from drivetrain.serve.settings import ServeSettings
+from drivetrain.serve.tracing import Spans
 
 Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -94,6 +95,7 @@ class App:
         self.service = service
         self.settings = settings
         self.keys = None if settings.keys is None else Keys.read(Path(settings.keys))
+        self.spans = Spans(settings.scheme) if settings.otel else None
         self.metrics = Metrics()
         self.others: Callable[[], list[Counts]] = list  # counts of the other workers
         if protocols is None:
@@ -191,6 +193,8 @@ class App:
         trace = trace_of(exchange.headers)
         if trace is not None:
             headers.append((b"traceparent", trace))
+        if self.spans is not None:
+            self.spans.add(exchange, reply, ended_ns=time_ns(), seconds=seconds)
         if self.settings.access_log:
             _access.info("%s", access_line(exchange, reply, seconds, trace))
         return headers
@@ -262,8 +266,10 @@ class App:
         return known
 
     def close(self) -> None:
-        """Let threads end."""
+        """Let threads end; send the spans that wait."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        if self.spans is not None:
+            self.spans.close()
 
     def _check_head(self, route: Route, headers: list[tuple[bytes, bytes]]) -> str:
         """Return the media type of the body; RequestError for one that is refused unread."""

@@ -16,6 +16,7 @@ from drivetrain.core.errors import SettingError
 from drivetrain.core.manifest import MANIFEST_FILE
 
 SAGEMAKER_FOLDER = "/opt/ml/model"
+_PORTS = ("AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT")
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -42,10 +43,11 @@ def place_of(environment: Mapping[str, str]) -> Place:
     storage = environment.get("AIP_STORAGE_URI", "")
     if "MODEL_PATH" not in environment and storage.startswith("/"):
         folder = Path(storage)
-    port = environment.get("AIP_HTTP_PORT") or environment.get("SAGEMAKER_BIND_TO_PORT") or "8080"
+    name = next((name for name in _PORTS if environment.get(name)), _PORTS[0])
+    port = environment.get(name) or "8080"
     if not (port.isascii() and port.isdigit() and int(port) < 65536):
         raise SettingError(
-            where="the environment's AIP_HTTP_PORT",
+            where=f"the environment's {name}",
             expected="a port",
             got=f"'{port[:20]}'",
             remedy="Set it to a number from 0 to 65535.",

@@ -102,3 +102,11 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     access_log: Annotated[
         bool, Meta(description="write one JSON line about every request to standard error")
     ] = False
+    otel: Annotated[
+        bool, Meta(description="send a span for each request, as the environment's OTEL_* says")
+    ] = False
+
+    @property
+    def scheme(self) -> str:
+        """What clients use."""
+        return "https" if self.tls_certificate else "http"

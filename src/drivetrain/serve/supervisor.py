@@ -26,6 +26,7 @@ from drivetrain.serve.handle import Worker
 from drivetrain.serve.listener import listen, url_of
 from drivetrain.serve.messages import Drain, Follow, Leave, Open, Refused, Report, Serving, Start
 from drivetrain.serve.settings import ServeSettings
+from drivetrain.serve.tracing import require_library
 
 TICK_S = 0.1
 _START_S = 60.0  # for a worker's first sign of life
@@ -47,7 +48,11 @@ def run(what: str | Path, settings: ServeSettings) -> None:
         If the port is taken or may not be used.
     BundleError
         If the bundle cannot be loaded, or does not answer its own vectors.
+    MissingLibraryError
+        If spans are asked for and the extra ``otel`` is not installed.
     """
+    if settings.otel:
+        require_library()
     source = source_of(what, ledger=settings.ledger)
     with listen(settings) as listener:
         Supervisor(source, settings, listener).run()

@@ -5,6 +5,7 @@ Both are numbers of inherited sockets. Everything else comes over the second, as
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
 
@@ -19,7 +20,17 @@ def main(listener: int, control: int) -> None:
     if not isinstance(start, Start):
         raise SystemExit(f"the first order has to be a start, got {type(start).__name__}")
     orders.setblocking(False)
+    if start.settings.access_log:
+        _write_access_lines()
     Server(start, socket.socket(fileno=listener), orders).run()
+
+
+def _write_access_lines() -> None:
+    """Let the access log go to standard error, each line as it is."""
+    access = logging.getLogger("drivetrain.serve.access")
+    access.setLevel(logging.INFO)
+    access.propagate = False
+    access.addHandler(logging.StreamHandler())
 
 
 def _first_line(orders: socket.socket) -> bytes:

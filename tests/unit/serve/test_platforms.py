@@ -135,3 +135,10 @@ def test_no_bundle_two_bundles_and_a_port_that_is_none_are_one_line(tmp_path: Pa
         place_of({"MODEL_PATH": str(tmp_path)})
     with pytest.raises(SettingError, match="expected a port"):
         place_of({"MODEL_PATH": str(tmp_path / "a"), "AIP_HTTP_PORT": "-1"})
+
+
+def test_sagemakers_port_is_taken_and_a_wrong_one_is_named(tmp_path: Path) -> None:
+    environment = {"SM_MODEL_DIR": str(write_bundle_at(tmp_path / "model"))}
+    assert place_of(environment | {"SAGEMAKER_BIND_TO_PORT": "8443"}).port == 8443
+    with pytest.raises(SettingError, match="SAGEMAKER_BIND_TO_PORT: expected a port"):
+        place_of(environment | {"SAGEMAKER_BIND_TO_PORT": "http"})

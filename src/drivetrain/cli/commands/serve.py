@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 from msgspec import Meta, structs
@@ -9,24 +10,35 @@ from msgspec import Meta, structs
 from drivetrain.cli.command import Command
 from drivetrain.core.progress import Listener
 from drivetrain.lifecycle.serve import serve
+from drivetrain.serve.platforms import place_of
 from drivetrain.serve.settings import ServeSettings
+
+_DEFAULTS = structs.asdict(ServeSettings())
 
 
 class ServeArguments(ServeSettings, frozen=True, kw_only=True):
     """Settings of ``drivetrain serve``."""
 
     bundle: Annotated[
-        str,
+        str | None,
         Meta(
-            description="Folder of a bundle, or what to follow: a state's file, ledger:/NAME@ALIAS."
+            description="Folder of a bundle, or what to follow: a state's file, ledger:/NAME@ALIAS;"
+            " the one that a cloud's container has been given if not named."
         ),
-    ]
+    ] = None
 
 
 def run(arguments: ServeArguments, progress: Listener) -> None:
     """Call :func:`drivetrain.lifecycle.serve.serve`, which says on stderr where it listens."""
     settings = structs.asdict(arguments)
-    serve(settings.pop("bundle"), **settings)
+    bundle = settings.pop("bundle")
+    if bundle is None:
+        place = place_of(os.environ)
+        bundle = place.bundle
+        for name, given in (("host", place.host), ("port", place.port)):
+            if settings[name] == _DEFAULTS[name]:  # what the command line says wins
+                settings[name] = given
+    serve(bundle, **settings)
 
 
 def render(answer: None) -> str:
