@@ -40,7 +40,7 @@ def test_the_readme_fits_on_two_screens():
 
 
 def test_there_are_blocks_to_run():
-    assert len(blocks("sh")) == 4
+    assert len(blocks("sh")) == 5
     assert len(blocks("python")) == 2
 
 
@@ -60,6 +60,13 @@ def test_the_server_and_its_request_work(workplace):
     with serving(workplace / "bundle") as url:
         (answer,) = [ask(url, row) for row in body["dataframe_records"]]
     assert sum(answer) == pytest.approx(1)
+
+
+def test_the_ledger_knows_the_champion(workplace, monkeypatch, capfd):
+    monkeypatch.chdir(workplace)
+    for line in blocks("sh")[4].splitlines():
+        assert main(shlex.split(line, comments=True)[1:]) == 0, capfd.readouterr().err
+    assert "champion" in capfd.readouterr().out
 
 
 @pytest.mark.filterwarnings("default")
