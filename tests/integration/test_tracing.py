@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import subprocess
 import sys
 import threading
@@ -128,6 +129,18 @@ def test_a_request_that_is_not_to_be_sampled_is_not_sent(
     assert server.stop() == 0
     assert list(collector.spans) == ["GET /version"]
     assert collector.service == {"drivetrain"}
+
+
+def test_a_collector_that_is_away_costs_spans_but_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tabular_bundle(tmp_path / "tabular.bundle")
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, says nothing
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        server = ServerProcess(tmp_path / "tabular.bundle", otel=True, drain_delay_s=0.0)
+        assert httpx.get(f"{server.url}/ping").status_code == 200
+        assert server.stop() == 0
 
 
 def test_the_access_log_is_json_with_the_trace(tmp_path: Path) -> None:

@@ -89,11 +89,11 @@ class Server(uvicorn.Server):
         sys.setswitchinterval(_SWITCH_S)
         super().run(sockets)
         self._show_counts()
-        self.app.close()
         if self.grpc is not None:
             self.grpc.stop()
         if self.log is not None:
             self.log.close()
+        self.app.close()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen to the parent; the port opens on its order, or with the first model."""

@@ -11,6 +11,7 @@ gRPC; both are in the metrics.
 
 from __future__ import annotations
 
+import threading
 from typing import Protocol
 
 from drivetrain.core.errors import MissingLibraryError
@@ -20,6 +21,7 @@ from drivetrain.serve.protocol import Reply, Route
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY")
 _HEADERS = (b"traceparent", b"tracestate")
 _LONGEST = 512
+_LEAVE_S = 2.0  # to send the last spans
 
 
 class Spans:
@@ -90,8 +92,10 @@ class Spans:
         span.end(ended_ns)
 
     def close(self) -> None:
-        """Send what waits, then no more."""
-        self._provider.shutdown()
+        """Send what waits, then no more; a collector that is away holds nobody up for long."""
+        closing = threading.Thread(target=self._provider.shutdown, daemon=True)
+        closing.start()
+        closing.join(_LEAVE_S)
 
 
 class Traced(Seen, Protocol):
