@@ -46,11 +46,12 @@ def test_there_are_blocks_to_run():
 
 def test_every_command_line_works(workplace, monkeypatch, capfd):
     monkeypatch.chdir(workplace)
-    for line in blocks("sh")[2].splitlines():
-        words = shlex.split(shortened(line))
+    for line in (blocks("sh")[2] + blocks("sh")[4]).splitlines():
+        words = shlex.split(shortened(line), comments=True)
         assert words[0] == "drivetrain"
         assert main(words[1:]) == 0, capfd.readouterr().err
     assert len((workplace / "predictions.csv").read_text().splitlines()) == 48_843
+    assert "champion" in capfd.readouterr().out
 
 
 def test_the_server_and_its_request_work(workplace):
@@ -60,13 +61,6 @@ def test_the_server_and_its_request_work(workplace):
     with serving(workplace / "bundle") as url:
         (answer,) = [ask(url, row) for row in body["dataframe_records"]]
     assert sum(answer) == pytest.approx(1)
-
-
-def test_the_ledger_knows_the_champion(workplace, monkeypatch, capfd):
-    monkeypatch.chdir(workplace)
-    for line in blocks("sh")[4].splitlines():
-        assert main(shlex.split(line, comments=True)[1:]) == 0, capfd.readouterr().err
-    assert "champion" in capfd.readouterr().out
 
 
 @pytest.mark.filterwarnings("default")

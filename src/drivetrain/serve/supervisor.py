@@ -26,7 +26,7 @@ from drivetrain.serve.handle import Worker
 from drivetrain.serve.listener import listen, url_of
 from drivetrain.serve.messages import Drain, Follow, Leave, Open, Refused, Report, Serving, Start
 from drivetrain.serve.settings import ServeSettings
-from drivetrain.serve.tracing import require_library
+from drivetrain.serve.tracing_library import require_library
 
 TICK_S = 0.1
 _START_S = 60.0  # for a worker's first sign of life

@@ -14,9 +14,9 @@ from __future__ import annotations
 import threading
 from typing import Protocol
 
-from drivetrain.core.errors import MissingLibraryError
 from drivetrain.serve.access_log import Seen, trace_of
 from drivetrain.serve.protocol import Reply, Route
+from drivetrain.serve.tracing_library import require_library
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY")
 _HEADERS = (b"traceparent", b"tracestate")
@@ -103,21 +103,6 @@ class Traced(Seen, Protocol):
 
     headers: list[tuple[bytes, bytes]]
     route: Route | None
-
-
-def require_library() -> None:
-    """Raise MissingLibraryError if the extra ``otel`` is not installed."""
-    try:
-        import opentelemetry.exporter.otlp.proto.http
-        import opentelemetry.sdk.trace  # noqa: F401
-    except ImportError as error:
-        raise MissingLibraryError(
-            where="--otel",
-            expected="the libraries of OpenTelemetry",
-            got="none",
-            remedy="Install them: pip install 'drivetrain[otel]'",
-            code="DT315",
-        ) from error
 
 
 def _parent_of(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,13 +20,16 @@ PATH = "/v1/models/tabular:explain"
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[AsgiClient, list[dict[str, Any]]]:
+def asked(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[AsgiClient, list[dict[str, Any]]]]:
     bundle = tmp_path_factory.mktemp("explain") / "tabular.bundle"
     contract = write_tabular_bundle(bundle, trees=20).contract
     settings = ServeSettings()
     service = Service()
     service.swap(load(str(bundle), settings))
-    return AsgiClient(App(service, settings)), tabular_rows(contract, MOST_ROWS + 1, seed=5)
+    with AsgiClient(App(service, settings)) as client:
+        yield client, tabular_rows(contract, MOST_ROWS + 1, seed=5)
 
 
 def why(client: AsgiClient, **body: Any) -> tuple[int, dict[str, Any]]:
