@@ -40,6 +40,19 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[Contribution, ...] = ()  # the largest first, either sign
 
 
+def check_rows(rows: int) -> None:
+    """Raise RequestError, HTTP 413, for more rows than are explained in one request."""
+    if rows > MOST_ROWS:
+        raise RequestError(
+            status=413,
+            where="the rows to explain",
+            expected=f"at most {MOST_ROWS}",
+            got=str(rows),
+            remedy="Send them in several requests.",
+            code="DT2S0",
+        )
+
+
 def explain_rows(
     served: Served, columns: Columns, answer: Answer, *, label: str | None = None
 ) -> list[Explanation]:
@@ -55,20 +68,9 @@ def explain_rows(
 
     Raises
     ------
-    RequestError
-        If there are too many rows for one request (413).
     SettingError
         If the model has no such class.
     """
-    if answer.rows > MOST_ROWS:
-        raise RequestError(
-            status=413,
-            where="the rows to explain",
-            expected=f"at most {MOST_ROWS}",
-            got=str(answer.rows),
-            remedy="Send them in several requests.",
-            code="DT2S0",
-        )
     background = _background(served, answer.rows)
     return [
         _explain(served, columns, background, answer, (row, label)) for row in range(answer.rows)

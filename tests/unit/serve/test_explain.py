@@ -73,3 +73,12 @@ def test_what_cannot_be_explained_is_refused(
 ) -> None:
     client, known = asked
     assert why(client, instances=known[:rows], parameters=parameters)[0] == status
+
+
+def test_too_many_rows_are_refused_before_they_are_answered_and_logged(
+    asked: tuple[AsgiClient, list[dict[str, Any]]],
+) -> None:
+    client, rows = asked
+    answered = client.app.service.rows
+    assert why(client, instances=rows)[0] == 413
+    assert client.app.service.rows == answered

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from drivetrain.core.contract import Contract
-from drivetrain.serve.explanation import MOST_ROWS, explain_rows
+from drivetrain.serve.explanation import MOST_ROWS, check_rows, explain_rows
 from drivetrain.serve.payload import read_json, refused, write_json
 from drivetrain.serve.protocol import Call, Cell, OutputName, Protocol, Reply, Request, Route
 from drivetrain.serve.service import Service
@@ -137,6 +137,7 @@ def _predict(request: Request, service: Service) -> Reply:
 def _explain(request: Request, service: Service) -> Reply:
     served = service.served(request.names["model"])
     asked = read_json(_why_decoder, request.body)
+    check_rows(len(asked.instances))
     rows = rows_of_instances(asked.instances, served.contract, "instances")
     if served.split is not None:
         served = served.split.by_rows(rows)
