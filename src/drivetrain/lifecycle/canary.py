@@ -122,7 +122,12 @@ def _unlabelled(bundle: str, log: str | Path, old: Side, new: Side) -> CanarySta
     seen = look(
         bundle, log, msgspec.structs.replace(window, minimum_rows=FEWEST_ROWS), Reporter(silent)
     )
-    judged = sum(one.judged for one in seen.windows)
+    judged = sum(
+        one.estimate is not None and math.isfinite(one.estimate.score) for one in seen.windows
+    )
+    if not judged:
+        told = f"{new.rows:,} rows answered, no labels yet and too little to estimate quality by"
+        return CanaryState(decision="wait", told=told, champion=old, challenger=new)
     told = f"{new.rows:,} rows answered, no labels yet; estimated {seen.metric} of {judged} windows"
     if any(one.estimate_worse for one in seen.windows):
         told = f"{told}: surely worse than on the rows held out in training"
