@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from drivetrain.cli.commands import serve as serve_command
+from drivetrain.cli.main import main
 from drivetrain.testing.tabular_bundle import tabular_rows, write_tabular_bundle
 
 pytestmark = pytest.mark.xdist_group("serving processes")
@@ -41,6 +43,26 @@ def test_sagemaker_starts_asks_and_stops_a_container(tmp_path: Path) -> None:
         assert server.wait(30) == 0
         if server.stderr is not None:
             server.stderr.close()
+
+
+def test_a_default_that_is_named_wins_over_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "manifest.json").write_bytes(b"{}")
+    monkeypatch.setenv("SM_MODEL_DIR", str(tmp_path / "model"))
+    monkeypatch.setenv("AIP_HTTP_PORT", "9090")
+    asked: list[tuple[str, int]] = []
+
+    def take(bundle: object, *, host: str, port: int, **settings: object) -> None:
+        asked.append((host, port))
+
+    monkeypatch.setattr(serve_command, "serve", take)
+    for words in ([], ["--port", "8080"], ["--host", "127.0.0.1"], ["bundle"]):
+        assert main(["serve", *words]) == 0
+    assert asked == [
+        ("0.0.0.0", 9090), ("0.0.0.0", 8080), ("127.0.0.1", 9090), ("127.0.0.1", 8080)
+    ]  # fmt: skip
 
 
 def test_a_container_without_a_model_says_so_in_one_line(tmp_path: Path) -> None:

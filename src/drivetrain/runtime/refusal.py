@@ -87,7 +87,9 @@ def refused_cell(reader: Reader, breach: int, row: int, cell: object) -> Contrac
             "Correct it, or set the column's policy for unseen to count.",
         ),
         RANGE: (
-            f"{reader.expected} from {column.low} to {column.high}",
+            f"{reader.expected} from {column.low} to {column.high}"
+            if not column.private
+            else f"{reader.expected} in the range of training",
             "Correct it, or set the column's policy for range to count.",
         ),
         INFINITE: (

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import re
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-from drivetrain.core.errors import RequestError, SettingError
+import msgspec
+
+from drivetrain.core.errors import RequestError, ResourceError, SettingError, Value
+from drivetrain.core.files import write_file
 
 Scope: TypeAlias = Literal["predict", "read", "manage"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -112,11 +116,61 @@ def make_key(scopes: Sequence[Scope], name: str = "") -> tuple[str, str]:
     return secret, f"{','.join(scopes)} {digest} {name}".rstrip()
 
 
+class NewKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that was made; ``key`` is shown this once, the file holds its hash."""
+
+    key: str
+    file: str
+    scopes: tuple[Scope, ...]
+    name: str
+
+
+def add_key(path: Path, scopes: Sequence[Scope], name: str = "") -> NewKey:
+    """Make a key and add its line to a key file, which is made, for its owner alone, if need be.
+
+    Raises
+    ------
+    SettingError
+        If the file is none of keys, no scope is given, or the name is more than one line.
+    ResourceError
+        If the file cannot be written.
+    """
+    if not scopes or not name.isprintable():
+        raise SettingError(
+            where="setting 'name'" if scopes else "setting 'scopes'",
+            expected="one line" if scopes else f"at least one of {', '.join(SCOPES)}",
+            got=Value(name) if scopes else "none",
+            remedy="Give another.",
+            code="DT2BK",
+        )
+    old = b""
+    mode = 0o600
+    if path.exists():
+        Keys.read(path)
+        old, mode = path.read_bytes(), path.stat().st_mode & 0o777
+    if old and not old.endswith(b"\n"):
+        old += b"\n"
+    chosen = tuple(dict.fromkeys(scopes))
+    secret, line = make_key(chosen, name)
+    try:
+        write_file(path, old + line.encode() + b"\n")
+        os.chmod(path, mode)
+    except OSError as error:
+        raise ResourceError(
+            where=str(path),
+            expected="a file that can be written",
+            got=error.strerror or "no access",
+            remedy="Name a file in a folder that is there and yours.",
+            code="DT2BL",
+        ) from error
+    return NewKey(key=secret, file=str(path), scopes=chosen, name=name)
+
+
 def _unusable(where: str, expected: str, got: str) -> SettingError:
     return SettingError(
         where=where,
         expected=expected,
         got=got,
-        remedy="Make lines with drivetrain.serve.auth.make_key().",
+        remedy="Make lines with: drivetrain key FILE",
         code="DT282",
     )

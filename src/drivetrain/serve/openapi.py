@@ -1,7 +1,8 @@
 """The OpenAPI document of a server, made from its routes and its bundle's Contract.
 
 https://spec.openapis.org/oas/v3.1.0. What the document allows for a row is answered with 200; the
-server takes more than that (a number as a text, say), which the Contract's policies decide.
+server takes more than that (a number as a text, say), which the Contract's policies decide. Of a
+private column it tells no range and no category, so it cannot tell which of them are refused.
 """
 
 from __future__ import annotations
@@ -142,7 +143,8 @@ def _cell(column: Column) -> Schema:
     schema: Schema
     if column.kind == "number":
         schema = {"type": "number", "minimum": -_LARGEST, "maximum": _LARGEST}
-        if column.policy.range == "reject" and column.low is not None:
+        is_bounded = column.policy.range == "reject" and not column.private
+        if is_bounded and column.low is not None:
             schema |= {"minimum": column.low, "maximum": column.high}
     elif column.kind == "boolean":
         schema = {"type": "boolean"}
@@ -153,7 +155,8 @@ def _cell(column: Column) -> Schema:
         return {"type": "array", "items": items, "minItems": column.width, "maxItems": column.width}
     else:
         schema = {"type": ["string", "number", "boolean"]}
-        if column.policy.unseen == "reject" and column.categories is not None:
+        is_closed = column.policy.unseen == "reject" and not column.private
+        if is_closed and column.categories is not None:
             schema = {"type": "string", "enum": list(column.categories)}
     if may_miss:
         types = schema["type"]

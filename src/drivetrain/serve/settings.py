@@ -8,15 +8,17 @@ import msgspec
 from msgspec import Meta
 
 MEBIBYTE = 1 << 20
+HOST = "127.0.0.1"
+PORT = 8080
 
 
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a bundle is served."""
 
-    host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
+    host: Annotated[str, Meta(description="address to listen on")] = HOST
     port: Annotated[
         int, Meta(description="port to listen on; 0 takes a free one and prints it", ge=0, le=65535)
-    ] = 8080
+    ] = PORT
     model_name: Annotated[
         str | None, Meta(description="name of the model in paths; the bundle's own if not given")
     ] = None

@@ -9,9 +9,10 @@ from pathlib import Path
 import grpc
 import pytest
 
+from drivetrain.cli.main import main
 from drivetrain.core.errors import RequestError, SettingError
 from drivetrain.serve.app import App
-from drivetrain.serve.auth import Keys, make_key
+from drivetrain.serve.auth import Keys, add_key, make_key
 from drivetrain.serve.grpc_messages import SERVICE, messages
 from drivetrain.serve.grpc_server import GrpcServer
 from drivetrain.serve.service import Served, Service
@@ -164,3 +165,51 @@ def test_every_reply_forbids_sniffing_and_caching(client: AsgiClient) -> None:
     for reply in (client.get("/v2/health/live"), client.get("/nowhere"), client.get("/metrics")):
         assert reply.headers["x-content-type-options"] == "nosniff"
         assert reply.headers["cache-control"] == "no-store"
+
+
+def test_a_key_made_by_the_command_opens_and_the_others_stay(
+    path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path.chmod(0o640)
+    path.write_text(path.read_text().rstrip("\n"))
+    words = ["key", str(path), "--scopes", "predict", "--scopes", "read", "--name", "shop 2"]
+    assert main(words) == 0
+    secret = capfd.readouterr().out.strip()
+    keys = Keys.read(path)
+    for key in (secret, PREDICT):
+        keys.check(f"Bearer {key}", "predict")
+    with pytest.raises(RequestError, match="one that may manage"):
+        keys.check(f"Bearer {secret}", "manage")
+    assert secret not in path.read_text() and path.read_text().endswith(" shop 2\n")
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_new_key_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    made = add_key(tmp_path / "keys", ["predict"])
+    assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o600
+    Keys.read(tmp_path / "keys").check(f"Bearer {made.key}", "predict")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--scopes", "everything"],
+        ["--name", "a\nmanage " + "0" * 64],
+    ],
+)
+def test_a_key_that_cannot_be_is_one_line(
+    words: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["key", str(tmp_path / "keys"), *words]) == 2
+    assert len(capfd.readouterr().err.splitlines()) == 1
+    assert not (tmp_path / "keys").exists()
+
+
+def test_a_file_of_something_else_is_left_as_it_is(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes").write_text("remember the milk\n")
+    assert main(["key", str(tmp_path / "notes")]) == 2
+    assert (tmp_path / "notes").read_text() == "remember the milk\n"
+    assert main(["key", str(tmp_path / "no" / "keys")]) == 3
+    assert len(capfd.readouterr().err.splitlines()) == 2

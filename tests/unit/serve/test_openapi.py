@@ -13,6 +13,8 @@ from openapi_spec_validator import validate
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from drivetrain.core.contract import Column, Contract, Policy
+from drivetrain.core.errors import ContractError
+from drivetrain.runtime.admit import admit
 from drivetrain.serve.app import App
 from drivetrain.serve.openapi import document
 from drivetrain.serve.protocol import PROTOCOLS
@@ -74,6 +76,28 @@ def test_policies_that_reject_stand_in_the_document() -> None:
     }
     assert row["additionalProperties"] is False
     assert row["required"] == ["n", "c", "d"]
+
+
+def test_of_a_private_column_nothing_seen_in_training_is_told() -> None:
+    strict = Policy(unseen="reject", range="reject")
+    columns = (
+        Column(name="n", kind="number", policy=strict, low=41.5, high=42.5, private=True),
+        Column(name="c", kind="category", policy=strict, categories=("Zoe",), private=True),
+        Column(name="d", kind="category", policy=strict, categories=("Ann",)),
+    )
+    service = Service()
+    served = Served(TabularModel())
+    served.contract = Contract(columns=columns)
+    service.swap(served)
+    app = App(service, ServeSettings())
+    with AsgiClient(app) as client:
+        for path in ("/openapi.json", "/model.json", "/v2/models/tabular"):
+            told = client.get(path).body.decode()
+            assert not any(seen in told for seen in ("Zoe", "41.5", "42.5")), path
+        assert "Ann" in client.get("/openapi.json").body.decode()
+    with pytest.raises(ContractError) as refused:
+        admit(served.contract, [{"n": 99.0, "c": "Zoe", "d": "Ann"}])
+    assert "42.5" not in refused.value.line()
 
 
 APP = ready_app()
