@@ -18,7 +18,7 @@ from drivetrain.core.machine import kind_of_machine
 from drivetrain.core.progress import Listener, Reporter, silent
 from drivetrain.core.settings import build
 from drivetrain.lifecycle.train import train_in
-from drivetrain.lifecycle.training.model import packages
+from drivetrain.lifecycle.training.header import packages
 from drivetrain.lifecycle.training.places import choose_places, run_folder
 from drivetrain.lifecycle.training.settings import TrainSettings
 from drivetrain.runtime.bundle import read_bundle

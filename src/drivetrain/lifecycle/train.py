@@ -1,7 +1,7 @@
 """Train: from a table and a target to a bundle, under one hard time limit.
 
-``rows`` reads, checks and splits; ``model`` searches and blends; ``prove`` compares graph and
-libraries; ``ship`` evaluates through the graph, measures and writes.
+``rows`` reads, checks and splits; ``tried`` searches; ``mix`` blends; ``renew`` fits again on every
+row; ``prove`` compares graph and libraries; ``ship`` evaluates through the graph, measures, writes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from drivetrain.core.machine import (
 from drivetrain.core.progress import Listener, Reporter, silent
 from drivetrain.core.settings import build
 from drivetrain.lifecycle.tracking import tracking
-from drivetrain.lifecycle.training.model import FittedModel, find_task_metric, fit_model, header_of
+from drivetrain.lifecycle.training.header import find_task_metric, header_of
+from drivetrain.lifecycle.training.mix import mix
+from drivetrain.lifecycle.training.model import FittedModel
 from drivetrain.lifecycle.training.places import Places, choose_places, clearing
 from drivetrain.lifecycle.training.prove import choose_proof_rows, prove_model
 from drivetrain.lifecycle.training.renew import kept_s, renew
@@ -39,6 +41,8 @@ from drivetrain.lifecycle.training.settings import (
     TrialRow,
 )
 from drivetrain.lifecycle.training.ship import Shipped, ship
+from drivetrain.lifecycle.training.stages import Clock, Run
+from drivetrain.lifecycle.training.tried import try_recipes
 from drivetrain.models.brought.reference import reference_of
 from drivetrain.runtime.model import Model
 from drivetrain.search.budget import Budget
@@ -182,34 +186,46 @@ def _train(
     reporter: Reporter,
     obeyed: Sequence[Entry] | None,
 ) -> TrainResult:
-    rows = make_rows(data, settings, reporter)
-    metric, why = find_task_metric(rows, settings.metric)
-    rows = replace(rows, decisions=(*rows.decisions, why))
+    clock = Clock()
+    with clock.stage("rows"):
+        rows = make_rows(data, settings, reporter)
+        metric, why = find_task_metric(rows, settings.metric)
+        rows = replace(rows, decisions=(*rows.decisions, why))
+        proof = choose_proof_rows(rows, settings.seed)
     header = header_of(rows, settings, metric)
     if obeyed is not None:
         header = replayed_header(header, obeyed)
-    proof = choose_proof_rows(rows, settings.seed)
     with open_run(places.run, header, obeyed) as journal, clearing(places):
         journal.append(_start(data, settings))
         budget = replace(budget.measured(), columns=len(rows.contract.columns))
         window = budget.window()
         kept = journal.choose("kept for every row", lambda: kept_s(rows, settings, budget))
         budget = replace(budget, kept_s=kept)
-        searched = fit_model(
-            rows, proof.together(), metric, settings,
-            journal=journal, budget=budget, staff=staff, reporter=reporter,
+        stages = Run(
+            rows=rows, proof=proof, metric=metric, settings=settings, journal=journal,
+            budget=budget, window=window, staff=staff, reporter=reporter, clock=clock,
         )  # fmt: skip
-        fitted, renewed = renew(
-            rows, searched, proof.together(), settings,
-            journal=journal, window=window, budget=budget, staff=staff, reporter=reporter,
-        )  # fmt: skip
-        staff.crew.close()
-        reporter.say("prove", f"comparing graph and libraries on {rows.holdout.rows:,} rows")
-        judged = prove_model(rows, fitted, proof)
-        shipping = judged if renewed is None else prove_model(rows, renewed, proof)
-        shipped = ship(rows, searched, judged, shipping, settings, places, reporter)
-        _end(journal, shipped, shipping.fitted, budget)
+        shipped, fitted = _work(stages, places)
+        _end(journal, shipped, fitted, budget)
     return _result(shipped, fitted, places, budget)
+
+
+def _work(run: Run, places: Places) -> tuple[Shipped, FittedModel]:
+    """Go through the stages that follow the rows, one after the other, each under its clock."""
+    stage = run.clock.stage
+    with stage("search"):
+        tried = try_recipes(run)
+    with stage("mix"):
+        searched = mix(run, tried)
+    with stage("every row"):
+        fitted, renewed = renew(run, searched)
+    run.staff.crew.close()
+    run.reporter.say("prove", f"comparing graph and libraries on {run.rows.holdout.rows:,} rows")
+    with stage("proof"):
+        judged = prove_model(run.rows, fitted, run.proof)
+        shipping = judged if renewed is None else prove_model(run.rows, renewed, run.proof)
+    shipped = ship(run, searched, judged, shipping, places)
+    return shipped, shipping.fitted
 
 
 def _memory_bytes(settings: TrainSettings) -> int | None:

@@ -54,6 +54,7 @@ def choose_blend(
     *,
     tiers_ns: Sequence[float],
     seed: int,
+    most_rows: int = MOST_ROWS,
 ) -> Blend:
     """Choose members and weights: the cheapest tier whose error is as good as the best one's.
 
@@ -68,10 +69,12 @@ def choose_blend(
         What all members together may cost per served row, ascending. A dearer tier is taken only
         if its error is smaller by more than 0.5 %. Trials that cost more than the last tier are
         not taken, unless all do: then the cheapest is.
+    most_rows
+        To climb on, chosen at random where there are more.
     """
     candidates = _served_in_time(candidates, tiers_ns[-1])
     climbed = find_metric("log_loss") if metric.needs == "label" else metric
-    table = _Table(candidates, y, weight, climbed, seed)
+    table = _Table(candidates, y, weight, climbed, seed=seed, most_rows=most_rows)
     climbs = []
     for most_ns in tiers_ns:
         best = table.best_single(most_ns)
@@ -107,15 +110,17 @@ class _Table:
         y: FloatVector,
         weight: FloatVector | None,
         metric: Metric,
+        *,
         seed: int,
+        most_rows: int,
     ) -> None:
         self._candidates = candidates
         self._metric = metric
         self._seed = seed
         n = len(y)
         chosen = np.arange(n)
-        if n > MOST_ROWS:
-            chosen = np.sort(np.random.default_rng(seed).choice(n, MOST_ROWS, replace=False))
+        if n > most_rows:
+            chosen = np.sort(np.random.default_rng(seed).choice(n, most_rows, replace=False))
         self._rows = chosen
         self._y = y[chosen]
         self._weight = np.ones(len(chosen)) if weight is None else weight[chosen]

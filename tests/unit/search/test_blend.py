@@ -92,3 +92,12 @@ def test_a_dearer_tier_is_taken_only_for_a_gain(y: np.ndarray, noise: float, mem
     ]
     blend = choose_blend(candidates, y, None, find_metric("rmse"), tiers_ns=(5.0, 9.0), seed=0)
     assert len(blend.weights) == members
+
+
+def test_weights_chosen_on_fewer_rows_are_scored_on_all(y: np.ndarray) -> None:
+    candidates = [Candidate(str(i), noisy(y, 1.0 + i, i + 1), 1.0) for i in range(2)]
+    blend = choose_blend(
+        candidates, y, None, find_metric("rmse"), tiers_ns=(10.0,), seed=0, most_rows=100
+    )
+    mixed = sum(candidates[int(key)].prediction * w for key, w in blend.weights.items())
+    assert blend.score == pytest.approx(find_metric("rmse").function(y, mixed[:, 0], None))

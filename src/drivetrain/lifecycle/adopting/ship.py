@@ -23,7 +23,7 @@ from drivetrain.graph.adopted import Adopted
 from drivetrain.graph.signature import Signature
 from drivetrain.lifecycle.adopting.inputs import AdoptedRows, target_in
 from drivetrain.lifecycle.adopting.settings import AdoptSettings
-from drivetrain.lifecycle.training.model import packages
+from drivetrain.lifecycle.training.header import packages
 from drivetrain.lifecycle.training.settings import LatencyResult
 from drivetrain.lifecycle.training.ship import VECTOR_ROWS, outputs_of, size_of
 from drivetrain.lifecycle.training.speed import measure

@@ -15,20 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from drivetrain.core.arrays import Columns
 from drivetrain.core.errors import SettingError
 from drivetrain.core.findings import Decision
 from drivetrain.core.folds import Fold, Folds
-from drivetrain.core.progress import Reporter
 from drivetrain.features.encoder import Target
 from drivetrain.lifecycle.training.model import Chosen, FittedModel, members_of
 from drivetrain.lifecycle.training.rows import Part, Rows
 from drivetrain.lifecycle.training.settings import TrainSettings
-from drivetrain.search.budget import Budget, Window
-from drivetrain.search.crew import Staff
+from drivetrain.lifecycle.training.stages import Run
+from drivetrain.search.budget import Budget
 from drivetrain.search.encodings import Encodings, TrainingRows
 from drivetrain.search.fit import BROUGHT_FILE, families_of
-from drivetrain.search.journal import Journal
 from drivetrain.search.portfolio import Draft
 from drivetrain.search.run import search
 from drivetrain.search.study import Problem, Study
@@ -62,26 +59,8 @@ def kept_s(rows: Rows, settings: TrainSettings, budget: Budget) -> float:
     return SHARE * max(0.0, window.ends_s - budget.elapsed_s)
 
 
-def renew(
-    rows: Rows,
-    fitted: FittedModel,
-    proof: Columns,
-    settings: TrainSettings,
-    *,
-    journal: Journal,
-    window: Window,
-    budget: Budget,
-    staff: Staff,
-    reporter: Reporter,
-) -> tuple[FittedModel, FittedModel | None]:
+def renew(run: Run, fitted: FittedModel) -> tuple[FittedModel, FittedModel | None]:
     """Fit the chosen Recipes again on the rows of training and holdout together.
-
-    Parameters
-    ----------
-    window
-        When it must end.
-    budget
-        With the seconds that the search has left for this, ``kept_s``.
 
     Returns
     -------
@@ -89,24 +68,21 @@ def renew(
         The model to judge: the one given, or without members that there is no time to fit again;
         and the same on every row, or None where it is not worth while or the time was too short.
     """
-    if not budget.kept_s:
+    if not run.budget.kept_s:
         return fitted, None
-    left_s = window.ends_s - budget.elapsed_s
-    keys = journal.choose("every row", lambda: _affordable(fitted, left_s, staff.workers))
+    left_s = run.window.ends_s - run.budget.elapsed_s
+    keys = run.journal.choose("every row", lambda: _affordable(fitted, left_s, run.staff.workers))
     if not keys:
         return fitted, None
     judged = _only(fitted, keys)
-    reporter.say("search", f"fitting {len(keys)} chosen Recipes on every row")
+    run.reporter.say("search", f"fitting {len(keys)} chosen Recipes on every row")
 
     @cache
     def again() -> tuple[FittedModel, FittedModel] | None:
-        return _fit_again(
-            rows, judged, proof, settings,
-            journal=journal, window=window, budget=budget, staff=staff, reporter=reporter,
-        )  # fmt: skip
+        return _fit_again(run, judged)
 
     # A replay of a run whose time was too short for it does not begin it.
-    done = journal.choose("every row, done", lambda: again() is not None)
+    done = run.journal.choose("every row, done", lambda: again() is not None)
     return (again() if done else None) or (judged, None)
 
 
@@ -136,18 +112,7 @@ def _only(fitted: FittedModel, keys: Sequence[str]) -> FittedModel:
     return replace(fitted, program=members_of(fitted.program, kept), members=kept)
 
 
-def _fit_again(
-    rows: Rows,
-    fitted: FittedModel,
-    proof: Columns,
-    settings: TrainSettings,
-    *,
-    journal: Journal,
-    window: Window,
-    budget: Budget,
-    staff: Staff,
-    reporter: Reporter,
-) -> tuple[FittedModel, FittedModel] | None:
+def _fit_again(run: Run, fitted: FittedModel) -> tuple[FittedModel, FittedModel] | None:
     """Fit the members' Recipes once more.
 
     A family that watches validation rows is fitted on as many folds as before; one that does not
@@ -159,20 +124,20 @@ def _fit_again(
     tuple or None
         The blend to judge and the one to ship; None if the time was too short for a member.
     """
-    run = journal.path.parent
     judged = {member.trial.key: member for member in fitted.members}
     shipping = dict(judged)
-    for part in _parts(rows, fitted, run):
-        study = _study(run, part, rows, fitted)
-        encodings = _encodings(study, part, rows, proof, settings.seed)
+    folder = run.journal.path.parent
+    for part in _parts(run.rows, fitted, folder):
+        study = _study(folder, part, run.rows, fitted)
+        encodings = _encodings(study, part, run)
         # The dearest last: each may take half of what is left, the last one all of it.
         order = sorted(part.members, key=lambda member: member.trial.seconds)
-        drafts = [_draft(member, part, run) for member in order]
+        drafts = [_draft(member, part, folder) for member in order]
         try:
             trials = search(
                 study, encodings, drafts,
-                journal=journal, budget=budget, window=window, staff=staff, reporter=reporter,
-                name=f"{part.name}: trials",
+                journal=run.journal, budget=run.budget, window=run.window, staff=run.staff,
+                reporter=run.reporter, name=f"{part.name}: trials",
             )  # fmt: skip
         except SettingError:  # the time limit: there was not enough left for one model
             return None
@@ -184,7 +149,7 @@ def _fit_again(
             one = _chosen(member, trial, study, encodings)
             (shipping if part.ships else judged)[member.trial.key] = one
     honest, every = tuple(judged.values()), tuple(shipping.values())
-    told = (*fitted.decisions, _decision(rows))
+    told = (*fitted.decisions, _decision(run.rows))
     return (
         replace(fitted, program=members_of(fitted.program, honest), members=honest, decisions=told),
         replace(fitted, program=members_of(fitted.program, every), members=every, decisions=told),
@@ -237,16 +202,17 @@ def _study(run: Path, part: _Stage, rows: Rows, fitted: FittedModel) -> Study:
     return Study.create(folder, problem, part.rows.y, part.rows.weight, part.folds)
 
 
-def _encodings(study: Study, part: _Stage, rows: Rows, proof: Columns, seed: int) -> Encodings:
-    target = rows.target
+def _encodings(study: Study, part: _Stage, run: Run) -> Encodings:
+    target = run.rows.target
     training = TrainingRows(
-        contract=rows.contract,
+        contract=run.rows.contract,
         columns=part.rows.columns,
         target=Target(part.rows.y, target.task, len(target.classes)),
         weight=part.rows.weight,
         folds=part.encoded,
     )
-    return Encodings(study=study, rows=training, proof=proof, seed=seed)
+    proof = run.proof.together()
+    return Encodings(study=study, rows=training, proof=proof, seed=run.settings.seed)
 
 
 def _draft(member: Chosen, part: _Stage, run: Path) -> Draft:

@@ -15,15 +15,16 @@ from drivetrain.bundle.vectors import make_vectors
 from drivetrain.bundle.write import write_bundle
 from drivetrain.core.contract import Target
 from drivetrain.core.manifest import CARD_FILE, Lineage, Manifest, Output, Proof
-from drivetrain.core.progress import Reporter
 from drivetrain.evaluate.scorecard import Scorecard, constant_baseline, scorecard
-from drivetrain.lifecycle.training.model import FittedModel, packages
+from drivetrain.lifecycle.training.header import packages
+from drivetrain.lifecycle.training.model import FittedModel
 from drivetrain.lifecycle.training.places import Places
 from drivetrain.lifecycle.training.prove import Proved
 from drivetrain.lifecycle.training.rows import Rows
 from drivetrain.lifecycle.training.settings import LatencyResult, TrainSettings
 from drivetrain.lifecycle.training.sketches import sketch_reference
 from drivetrain.lifecycle.training.speed import LIMIT_S, SHARE, measure
+from drivetrain.lifecycle.training.stages import Run
 from drivetrain.monitor.reference import REFERENCE_FILE
 from drivetrain.report.card import render_card
 from drivetrain.report.page import REPORT_FILE, render_report
@@ -55,13 +56,7 @@ def outputs_of(target: Target) -> tuple[Output, ...]:
 
 
 def ship(
-    rows: Rows,
-    searched: FittedModel,
-    judged: Proved,
-    shipping: Proved,
-    settings: TrainSettings,
-    places: Places,
-    reporter: Reporter,
+    run: Run, searched: FittedModel, judged: Proved, shipping: Proved, places: Places
 ) -> Shipped:
     """Evaluate a graph on the holdout, measure the one that ships, and write the bundle.
 
@@ -74,6 +69,7 @@ def ship(
     shipping
         What the bundle holds: the same, or the same Recipes fitted on every row.
     """
+    rows, settings, reporter = run.rows, run.settings, run.reporter
     fitted, graph = shipping.fitted, shipping.graph
     draft = _draft(rows, fitted, shipping.proof, settings, places)
     model = Model(Bundle(path=places.bundle, manifest=draft, model=graph, vectors=b""))
@@ -81,23 +77,25 @@ def ship(
     if judged is not shipping:
         honest = Model(Bundle(path=places.bundle, manifest=draft, model=judged.graph, vectors=b""))
     reporter.say("evaluate", f"scoring {rows.holdout.rows:,} rows through the graph")
-    card = scorecard(
-        honest,
-        rows.contract,
-        rows.holdout.columns,
-        rows.holdout.y,
-        metric=fitted.metric,
-        constant=constant_baseline(rows.training.y, rows.target, rows.training.weight),
-        linear=fitted.linear,
-        weight=rows.holdout.weight,
-        seed=settings.seed,
-    )
-    latency = measure(
-        model, rows.frame.drop(rows.target.name), min(LIMIT_S, SHARE * settings.time_limit)
-    )
+    with run.clock.stage("evaluation"):
+        card = scorecard(
+            honest,
+            rows.contract,
+            rows.holdout.columns,
+            rows.holdout.y,
+            metric=fitted.metric,
+            constant=constant_baseline(rows.training.y, rows.target, rows.training.weight),
+            linear=fitted.linear,
+            weight=rows.holdout.weight,
+            seed=settings.seed,
+        )
+    with run.clock.stage("speed"):
+        limit_s = min(LIMIT_S, SHARE * settings.time_limit)
+        latency = measure(model, rows.frame.drop(rows.target.name), limit_s)
     measured: dict[str, Any] = {
         "latency": msgspec.to_builtins(latency),
         "leaderboard": msgspec.to_builtins(fitted.leaderboard),
+        "stages_s": {name: round(taken, 3) for name, taken in run.clock.taken_s.items()},
         "machine": {"system": platform.platform(), "processor": platform.machine()},
     }
     reporter.say("write", f"writing {places.bundle}")

@@ -1,0 +1,93 @@
+"""What all stages of one training run share, and the clock that each of them has.
+
+``train`` is a list of stages: ``rows``, ``tried`` (the search), ``mix`` (blend, calibration,
+threshold), ``renew`` (fit again), ``prove``, ``ship``. Each is a function over frozen values.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from drivetrain.core.progress import Reporter
+from drivetrain.lifecycle.training.prove import ProofRows
+from drivetrain.lifecycle.training.rows import Rows
+from drivetrain.lifecycle.training.settings import TrainSettings
+from drivetrain.search.budget import LEAST_FINISH_S, Budget, Window
+from drivetrain.search.crew import Staff
+from drivetrain.search.journal import Journal
+from drivetrain.stats.metrics import Metric
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run: its rows, what it was asked for, and who works for it.
+
+    Attributes
+    ----------
+    proof
+        The rows that parity compares.
+    budget
+        With the seconds that the search leaves for what follows it, ``kept_s``.
+    window
+        When the last model must be fitted, the search's and those that are fitted after it.
+    """
+
+    rows: Rows
+    proof: ProofRows
+    metric: Metric
+    settings: TrainSettings
+    journal: Journal
+    budget: Budget
+    window: Window
+    staff: Staff
+    reporter: Reporter
+    clock: Clock = field(default_factory=lambda: Clock())
+
+    def spare_s(self) -> float:
+        """Seconds that stages may still take before only the proof and the writing have time."""
+        finish_s = self.budget.slowness * LEAST_FINISH_S
+        return self.budget.limit_s - finish_s - self.budget.elapsed_s
+
+    def has_time(self, name: str, needed_s: float) -> bool:
+        """Tell whether a stage that a bundle can do without may begin; a replay does the same.
+
+        Parameters
+        ----------
+        name
+            Of the stage, once in a run.
+        needed_s
+            What it takes on a machine that does nothing else.
+        """
+        return bool(
+            self.journal.choose(
+                f"time for {name}", lambda: self.budget.slowness * needed_s <= self.spare_s()
+            )
+        )
+
+
+@dataclass
+class Clock:
+    """Wall seconds of each stage that is over, by its name, in their order."""
+
+    taken_s: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Take the time of a stage; of one that is entered again, all of its times together.
+
+        Examples
+        --------
+        >>> clock = Clock()
+        >>> with clock.stage("blend"):
+        ...     pass
+        >>> list(clock.taken_s)
+        ['blend']
+        """
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.taken_s[name] = self.taken_s.get(name, 0.0) + time.monotonic() - began
