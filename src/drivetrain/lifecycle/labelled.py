@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
 
 def labelled_log(
-    log: str | Path, manifest: Manifest, *, since_us: int | None = None
+    log: str | Path, manifest: Manifest, *, since_us: int | None = None, time: str | None = None
 ) -> pl.DataFrame:
     """Join the log of all bundles with the labels; rows in their order of time.
 
     Columns are the inputs of ``manifest`` that the log holds, and the target.
+
+    Parameters
+    ----------
+    time
+        Name of one more column, which holds when a row was answered, where no input has that name.
 
     Raises
     ------
@@ -44,6 +49,8 @@ def labelled_log(
             for column in manifest.contract.columns
             if column.name in chunk.columns
         }
+        if time is not None:
+            data.setdefault(time, pl.Series(chunk.at_us).cast(pl.Datetime("us", "UTC")))
         parts.append(pl.DataFrame({**data, target.name: joined}).filter(known))
         times.append(pl.Series(chunk.at_us).filter(known))
     rows = sum(part.height for part in parts)

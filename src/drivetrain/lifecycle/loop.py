@@ -14,16 +14,13 @@ import msgspec
 
 from drivetrain.core.errors import DataError, GateError
 from drivetrain.core.progress import Listener, Reporter
-from drivetrain.lifecycle.canary import (
-    begin_canary,
-    challenger_of,
-    champion_only,
-    judge_canary,
-)
+from drivetrain.lifecycle.canary import begin_canary, challenger_of, champion_only
+from drivetrain.lifecycle.canary_judge import judge_canary
 from drivetrain.lifecycle.compare import compare
 from drivetrain.lifecycle.promote import promote
 from drivetrain.lifecycle.retrain import retrain
 from drivetrain.lifecycle.watch import WatchSettings
+from drivetrain.monitor.labels import LABELS_FOLDER, LabelStore
 from drivetrain.monitor.watched import WatchReport
 from drivetrain.registry.entries import (
     CANARY_GATE,
@@ -37,9 +34,9 @@ from drivetrain.registry.ledger import Ledger
 from drivetrain.registry.located import LEDGER
 
 StepName: TypeAlias = Literal[
-    "watch", "retrain", "compare", "canary", "promote", "take back", "wait"
+    "watch", "retrain", "compare", "keep", "canary", "promote", "take back", "wait"
 ]
-_WAITS = ("watch", "wait", "promote", "take back")  # another champion needs another look
+_WAITS = ("watch", "wait", "keep", "promote", "take back")  # for time, labels or another look
 _MOST_STEPS = 8  # of one turn: from a breach to a canary there are three
 
 
@@ -175,6 +172,8 @@ class _Loop:
         report = look()
         if not report.breach or self._settings.retrain == "no":
             return Step(step="watch", told="a breach" if report.breach else "no breach")
+        if not self._has_new_labels():
+            return Step(step="wait", told="a breach, and no labels since the last retrain")
         worst = report.findings[0]
         self._book.record_verdict(
             self._name,
@@ -196,12 +195,23 @@ class _Loop:
             return Step(step="wait", told=error.line())
         return Step(step="retrain", told=f"version {found.version} on {found.rows:,} rows")
 
+    def _has_new_labels(self) -> bool:
+        """Say whether labels have come since the last retrain of this champion was begun."""
+        past = self._book.history(self._name, kind="retrain")
+        now = self._book.version(self._name, CHAMPION).version
+        if not past or past[-1].body["state"] != "done" or past[-1].body["champion"] != now:
+            return True
+        newest_us = LabelStore(Path(self._log) / LABELS_FOLDER).newest_us()
+        return newest_us > int(past[-1].body.get("labels_us", 0))
+
     def _compare(self, done: Entry, challenger: Version) -> Step:
         found = compare(
             f"{LEDGER}{self._name}@{CHAMPION}", f"{LEDGER}{self._name}@{challenger.version}",
             done.body["judged"], ledger=self._book.url, **self._settings.gate,
         )  # fmt: skip
-        return Step(step="compare", told=("passed: " if found.passed else "") + found.summary)
+        if not found.passed:
+            return Step(step="keep", told=f"version {done.body['champion']}: {found.summary}")
+        return Step(step="compare", told=f"passed: {found.summary}")
 
     def _canary(self, begun: Entry, version: int) -> Step:
         challenger = self._book.version(self._name, version)

@@ -23,6 +23,7 @@ from drivetrain.lifecycle.labelled import labelled_log
 from drivetrain.lifecycle.mirror import tell_mlflow
 from drivetrain.lifecycle.train import run as run_training
 from drivetrain.lifecycle.training.settings import TrainSettings
+from drivetrain.monitor.labels import LABELS_FOLDER, LabelStore
 from drivetrain.registry.address import now_us
 from drivetrain.registry.entries import CHALLENGER, CHAMPION, RetrainBody
 from drivetrain.registry.ledger import Ledger
@@ -94,6 +95,7 @@ class _Job:
     source: str
     out: Path
     judged: Path
+    labels_us: int  # when the newest label of the log was added
 
 
 def retrain(
@@ -147,11 +149,15 @@ def retrain(
         raise _wrong("a folder for the challenger", "none")
     home = Path(out) if out is not None else _home(book, place.name)
     manifest = read_bundle(place.path).manifest
-    frame = labelled_log(log, manifest) if log is not None else read_table(data).frame
+    # A champion that was judged on what is later is followed by one that is: its log knows when.
+    clock = manifest.lineage.settings.get("time")
+    labels_us = 0 if log is None else LabelStore(Path(log) / LABELS_FOLDER).newest_us()
+    frame = read_table(data).frame if log is None else labelled_log(log, manifest, time=clock)
     source = str(log) if log is not None else _source(data)
     job = _Job(
-        place.path, manifest, chosen, source, home, home.with_name(f"{home.name}.judged.parquet")
-    )
+        place.path, manifest, chosen, source, home, home.with_name(f"{home.name}.judged.parquet"),
+        labels_us,
+    )  # fmt: skip
     reporter = Reporter(progress)
     if book is None or place.name is None:
         return _train(job, frame, text, reporter)
@@ -166,7 +172,7 @@ def _in_turn(
     body = RetrainBody(
         state="begun", champion=champion, recipe=settings.recipe, source=job.source,
         holder=this_process(), deadline_us=now_us() + int(1e6 * (1.2 * settings.time_limit + 120)),
-        judged=str(job.judged),
+        judged=str(job.judged), labels_us=job.labels_us,
     )  # fmt: skip
     begin(book, name, body, cooldown_s=settings.cooldown_s, budget_s=settings.budget_s)
     began = time.monotonic()
@@ -209,8 +215,10 @@ def _train(job: _Job, frame: pl.DataFrame, champion: str, reporter: Reporter) ->
         )
     kept_back = max(1, round(settings.judge * taken.height))
     job.judged.parent.mkdir(parents=True, exist_ok=True)
+    contract, clock = job.manifest.contract, job.manifest.lineage.settings.get("time")
     with new_file(job.judged) as draft:
-        taken.tail(kept_back).write_parquet(draft)
+        of_champion = [n for n in taken.columns if n != clock or n in contract.names]
+        taken.tail(kept_back).select(of_champion).write_parquet(draft)
     learned = taken.head(taken.height - kept_back)
     result = run_training(learned, _settings(job, learned.columns), reporter)
     return RetrainResult(
@@ -224,7 +232,7 @@ def _train(job: _Job, frame: pl.DataFrame, champion: str, reporter: Reporter) ->
 def _settings(job: _Job, names: Sequence[str]) -> TrainSettings:
     """Return the champion's own settings, with what this run is told; ``names`` are the columns.
 
-    A log has no columns of time, group or weight, but its rows are in their order.
+    A log has no columns of group or weight.
     """
     known = TrainSettings.__struct_fields__
     target = job.manifest.contract.target

@@ -101,8 +101,8 @@ def look(
     manifest = verified.manifest
     target = target_of(manifest)
     reference = read_reference(verified.path, manifest)
-    metric = _metric(manifest, target, reference, settings)
-    baseline = _baseline(manifest, metric)
+    metric = watched_metric(manifest, target, reference, settings)
+    baseline = baseline_of(manifest, metric)
     source = PredictionLog(log, manifest.contract, manifest.content_hash)
     labels = LabelStore(Path(log) / LABELS_FOLDER).read()
     reporter.say("read", f"{len(source.segments())} segments of {log}, {labels.height:,} labels")
@@ -200,7 +200,7 @@ def target_of(manifest: Manifest) -> Target:
     return manifest.contract.target
 
 
-def _metric(
+def watched_metric(
     manifest: Manifest, target: Target, reference: Reference, settings: WatchSettings
 ) -> Metric:
     """Return the metric that is watched: one that the bundle was scored by and that is estimable.
@@ -214,7 +214,7 @@ def _metric(
     return find_metric(estimable(target, manifest.metric, reference), target.task)
 
 
-def _baseline(manifest: Manifest, metric: Metric) -> Interval:
+def baseline_of(manifest: Manifest, metric: Metric) -> Interval:
     """Return the metric on the held-out rows of training; NaN where training did not score it."""
     for measure in training_scorecard(manifest).measures:
         if measure.metric == metric.name:

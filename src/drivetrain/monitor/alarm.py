@@ -1,8 +1,9 @@
 """From windows to findings: the alarm is on quality, drift is its diagnosis.
 
 Quality is worse where it is both surely worse (by three standard errors of the difference) and
-worse by more than a tolerance. By labels one window is enough; by the estimate it takes two of
-three. Drift alone is a warning: columns move all the time without harm.
+worse by more than a tolerance. By labels one window is enough, the last one whose labels have come;
+by the estimate it takes two of three. Drift alone is a warning: columns move all the time without
+harm.
 """
 
 from __future__ import annotations
@@ -49,15 +50,16 @@ def find(
         return (_too_few(windows),), False
     drifts = persistent([window.drift for window in judged])
     recent, last = judged[-WINDOWS:], judged[-1]
+    labelled = [window for window in judged if window.realised is not None][-WINDOWS:]
     findings = []
-    if last.realised_worse and last.realised is not None:
-        findings.append(_worse("realised_quality", metric, baseline, last.realised, drifts))
+    if labelled and labelled[-1].realised_worse and labelled[-1].realised is not None:
+        findings.append(_worse("realised_quality", metric, baseline, labelled[-1].realised, drifts))
     estimated = sum(window.estimate_worse for window in recent) >= NEEDED
     if estimated and last.estimate_worse and last.estimate is not None:
         findings.append(_worse("estimated_quality", metric, baseline, last.estimate, drifts))
-    missed = [window for window in recent if window.held is False]
-    if len(missed) >= NEEDED and last.held is False:
-        findings.append(_not_held(last))
+    missed = [window for window in labelled if window.held is False]
+    if len(missed) >= NEEDED and labelled[-1].held is False:
+        findings.append(_not_held(labelled[-1]))
     breach = any(finding.severity == "error" for finding in findings)
     return (*findings, *_drift_findings(drifts)), breach
 
@@ -69,12 +71,13 @@ def _worse(
     now: Estimate | Realised,
     drifts: Sequence[Result],
 ) -> Finding:
-    how = "is" if isinstance(now, Realised) else "is estimated at"
+    by_labels = isinstance(now, Realised)
+    how = "is" if by_labels else "is estimated at"
     suspects = list(dict.fromkeys(r.subject for r in drifts if r.about == "column"))[:5]
     because = f" What moved most: {', '.join(suspects)}." if suspects else ""
     return Finding(
         check=check,
-        where=f"metric '{metric.name}', last window",
+        where=f"metric '{metric.name}', last window{' with labels' if by_labels else ''}",
         what=f"It {how} {now.score:.4g} ({now.low:.4g} to {now.high:.4g}, {now.rows:,} rows); "
         f"on held-out rows of training it was {baseline.score:.4g}.{because}",
         severity="error",

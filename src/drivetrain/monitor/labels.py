@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 LABELS_FOLDER = "labels"
+ADDED = "added_us"
 
 
 class Added(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,16 +77,29 @@ class LabelStore:
         )
 
     def read(self) -> pl.DataFrame:
-        """Return the label that counts of each prediction: ``prediction_id``, ``label``."""
+        """Return the label that counts of each prediction, and when it was added, in µs.
+
+        Columns ``prediction_id``, ``label``, ``added_us``.
+        """
         import polars as pl
 
-        empty = pl.DataFrame(schema={"prediction_id": pl.String, "label": pl.String})
+        empty = pl.DataFrame(
+            schema={"prediction_id": pl.String, "label": pl.String, ADDED: pl.Int64}
+        )
         files = self._files()
         if not files:
             return empty
         # names sort by the time they were added
-        parts = [pl.read_parquet(file) for file in files]
+        parts = [
+            pl.read_parquet(file).with_columns(pl.lit(_added_us(file)).alias(ADDED))
+            for file in files
+        ]
         return pl.concat(parts).unique("prediction_id", keep="last", maintain_order=True)
+
+    def newest_us(self) -> int:
+        """Return when labels were added last, in µs since 1970; 0 for never."""
+        files = self._files()
+        return _added_us(files[-1]) if files else 0
 
     def _files(self) -> list[Path]:
         found = self.folder.glob("*.parquet") if self.folder.is_dir() else ()
@@ -95,7 +109,11 @@ class LabelStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         files = self._files()
         if files:  # a clock that was set back must not let an older label win
-            at_us = max(at_us, int(files[-1].name[:20]) + 1)
+            at_us = max(at_us, _added_us(files[-1]) + 1)
         digest = hashlib.sha256("\n".join(labels["prediction_id"].to_list()).encode()).hexdigest()
         with new_file(self.folder / f"{at_us:020d}-{digest[:12]}.parquet") as draft:
             labels.write_parquet(draft, compression="zstd")
+
+
+def _added_us(file: Path) -> int:
+    return int(file.name[:20])

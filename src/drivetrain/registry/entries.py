@@ -116,6 +116,7 @@ class RetrainBody(msgspec.Struct, frozen=True, kw_only=True):
     judged_rows: int = 0  # kept back for the comparison
     judged: str = ""  # file that holds them
     version: int = 0  # the challenger, where done
+    labels_us: int = 0  # when the last of the labels that it saw was added, µs since 1970
     detail: str = ""
 
 
