@@ -17,6 +17,7 @@ import pytest
 from drivetrain.bundle.vectors import make_vectors
 from drivetrain.bundle.write import write_bundle
 from drivetrain.cli.commands.serve import command
+from drivetrain.cli.commands.train import command as train_command
 from drivetrain.cli.parse import parse
 from drivetrain.core.contract import Column, Contract, Target
 from drivetrain.core.manifest import Lineage, Manifest, Output, Proof
@@ -102,6 +103,8 @@ def test_each_command_line_has_only_options_that_exist() -> None:
     assert len(lines) == 4
     for line in lines:
         parse(shlex.split(line.partition("drivetrain serve ")[2]), "serve", command)
+    (line,) = [line for line in LINES if line.startswith("drivetrain train ")]
+    parse(shlex.split(line)[2:], "train", train_command)
     known = (DOCS / "cli.md").read_text("utf-8")
     for option in re.findall(r"--[a-z][a-z-]+", re.sub(r"```.*?```", "", PAGE, flags=re.S)):
         assert f"  {option} " in known or f"  {option}\n" in known, option

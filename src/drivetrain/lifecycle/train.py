@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +69,8 @@ def train(
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
     missing_values: Sequence[str] = (),
+    policy: Mapping[str, str] | None = None,
+    private: Sequence[str] = (),
     group: str | None = None,
     time: str | None = None,
     weight: str | None = None,
@@ -116,7 +118,8 @@ def train(
     values = {
         "target": target, "task": task, "metric": metric, "time_limit": time_limit,
         "out": None if out is None else str(out), "seed": seed, "keep": tuple(keep),
-        "drop": tuple(drop), "missing_values": tuple(missing_values), "group": group, "time": time,
+        "drop": tuple(drop), "missing_values": tuple(missing_values), "policy": policy or {},
+        "private": tuple(private), "group": group, "time": time,
         "weight": weight, "holdout": holdout, "folds": folds, "refit": refit, "strict": strict,
         "overwrite": overwrite, "name": name, "workers": workers,
         "memory_limit": memory_limit,

@@ -21,6 +21,7 @@ from drivetrain.data.split import holdout_rows, make_folds
 from drivetrain.data.target import TargetColumn, refuse_unknown_columns
 from drivetrain.graph.program import graph_input
 from drivetrain.lifecycle.training.like import told_by
+from drivetrain.lifecycle.training.policies import discreet, with_policies
 from drivetrain.lifecycle.training.sampling import sampled_to
 from drivetrain.lifecycle.training.settings import TrainSettings
 from drivetrain.runtime.admit import admit, admit_target
@@ -105,11 +106,13 @@ def make_rows(data: Any, settings: TrainSettings, reporter: Reporter) -> Rows:
     aside = tuple(name for name in named[:2] if name is not None)
     refuse_unknown_columns(table, tuple(name for name in named if name is not None), "train")
     refuse_unknown_columns(table, settings.keep, "keep")
+    refuse_unknown_columns(table, settings.private, "private")
     told = told_by(settings, table.frame.columns)
     contract, decisions = infer_contract(
         table, settings.target, task=settings.task, kinds=told.kinds,
         missing_values=settings.missing_values, drop=tuple(dict.fromkeys((*told.drop, *aside))),
     )  # fmt: skip
+    contract = with_policies(contract, settings.policy, settings.private)
     for column in contract.columns:
         graph_input(column)  # refuses a name that the graph cannot have
     target = target_of(contract)
@@ -123,6 +126,7 @@ def make_rows(data: Any, settings: TrainSettings, reporter: Reporter) -> Rows:
     )  # fmt: skip
     reporter.say("check", f"checking {table.rows:,} rows, {len(contract.columns)} columns")
     findings = _check(table, contract, columns, y, labelled, labelled[holdout], settings.keep)
+    findings, decisions = discreet(contract, findings, decisions)
     _refuse_errors(findings, settings.strict)
     contract, left_out = _leave_out(contract, findings)
     columns = {name: columns[name][labelled] for name in contract.names}

@@ -34,6 +34,18 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     missing_values: Annotated[
         tuple[str, ...], msgspec.Meta(description="Texts that mean missing, beside the usual ones.")
     ] = ()
+    policy: Annotated[
+        dict[str, str],
+        msgspec.Meta(
+            description="COLUMN.BREACH=ACTION: a cell that breaches the Contract is met by reject, "
+            "coerce or count. BREACH is junk, missing, unseen, range or infinite, alone for every "
+            "column; or missing_column, extra_column for the table."
+        ),
+    ] = {}
+    private: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="Columns whose cells no log, report or answer shows."),
+    ] = ()
     group: Annotated[
         str | None,
         msgspec.Meta(description="Column whose equal values stay on one side of every split."),
