@@ -4,12 +4,16 @@ Greedy selection with replacement (Caruana et al., ICML 2004) on out-of-fold pre
 probability space: in each of up to 25 steps the trial that helps the mean most is added once more.
 The best prefix is kept. Selection overfits what it selects on, so the blend replaces the best
 single trial only if it also wins in most bootstrap resamples of the same rows.
+
+Costs are held by tiers. In the dearest one a trial may also be served with some of its folds'
+models: different trials err more differently than the folds of one, so members come first, and
+what is left of the tier is filled with more models of each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,20 +34,33 @@ NEAR_ENOUGH = 0.01  # share of the best single's error that a cheap one may have
 
 @dataclass(frozen=True)
 class Candidate:
-    """A trial as the blend sees it: predictions (n, t) on the blended scale, none of them NaN."""
+    """A trial as the blend sees it: predictions (n, t) on the blended scale, none of them NaN.
+
+    ``cost_ns`` is of all its ``models`` together; it can be served with fewer of them.
+    """
 
     key: str
     prediction: FloatMatrix
     cost_ns: float
+    models: int = 1
+
+    @property
+    def least_ns(self) -> float:
+        """What it costs when served with one of its models."""
+        return self.cost_ns / self.models
 
 
 @dataclass(frozen=True)
 class Blend:
-    """Weights by key, summing to 1, and how they came about. ``score`` is on the asked metric."""
+    """Weights by key, summing to 1, and how they came about. ``score`` is on the asked metric.
+
+    ``models`` says with how many of its models each member is served.
+    """
 
     weights: dict[str, float]
     score: float
     decision: Decision
+    models: dict[str, int]
 
 
 def choose_blend(
@@ -67,8 +84,8 @@ def choose_blend(
         then uses log-loss.
     tiers_ns
         What all members together may cost per served row, ascending. A dearer tier is taken only
-        if its error is smaller by more than 0.5 %. Trials that cost more than the last tier are
-        not taken, unless all do: then the cheapest is.
+        if its error is smaller by more than 0.5 %. Trials one model of which costs more than the
+        last tier are not taken, unless all do: then the cheapest is.
     most_rows
         To climb on, chosen at random where there are more.
     """
@@ -76,15 +93,19 @@ def choose_blend(
     climbed = find_metric("log_loss") if metric.needs == "label" else metric
     table = _Table(candidates, y, weight, climbed, seed=seed, most_rows=most_rows)
     climbs = []
-    for most_ns in tiers_ns:
-        best = table.best_single(most_ns)
-        counts = _climb(table, best, most_ns)
-        climbs.append((table.error(table.mean(counts), chosen=False), best, counts))
-    least = min(error for error, _, _ in climbs)
-    _, best, counts = next(
-        climb for climb in climbs if climb[0] <= (1 + WORTH) * least or climb[0] == least
-    )
-    kept = _without_small(counts)
+    for most_ns in tiers_ns[:-1]:
+        start = table.best_single(most_ns)
+        if table.costs[start] <= most_ns:
+            climbs.append(_climb(table, start, most_ns))
+    table.costs = [candidate.least_ns for candidate in candidates]
+    # From a dear start nothing else may fit under the tier, so a cheaper one is tried as well.
+    starts = {table.best_single(share * tiers_ns[-1]) for share in (1.0, 0.5)}
+    last = [_climb(table, start, tiers_ns[-1]) for start in sorted(starts)]
+    dearest = min(last, key=lambda climb: climb.error)
+    climbs.append(replace(dearest, start=table.best_single(tiers_ns[-1])))
+    least = min(climb.error for climb in climbs)
+    climb = next(one for one in climbs if one.error <= (1 + WORTH) * least or one.error == least)
+    best, kept = climb.start, _without_small(climb.counts)
     mixed = table.mean(kept)
     wins = 0.0 if len(kept) == 1 else table.share_of_wins(mixed, candidates[best].prediction)
     if len(kept) == 1 or wins < SURE_ENOUGH:
@@ -92,13 +113,52 @@ def choose_blend(
     total = sum(kept.values())
     weights = {candidates[index].key: count / total for index, count in kept.items()}
     score = metric.function(y, as_scored(metric, table.mean(kept)), weight)
+    members = [candidates[index] for index in kept]
+    models = {member.key: member.models for member in members}
+    if climb is climbs[-1]:
+        models = _fill(members, weights, tiers_ns[-1])
     decision = _explain(weights, candidates[best].key, wins, score, metric, len(candidates))
-    return Blend(weights=weights, score=score, decision=decision)
+    return Blend(weights=weights, score=score, decision=decision, models=models)
 
 
 def _served_in_time(candidates: Sequence[Candidate], most_ns: float) -> Sequence[Candidate]:
-    cheapest = min(candidate.cost_ns for candidate in candidates)
-    return [one for one in candidates if one.cost_ns <= max(most_ns, cheapest)]
+    cheapest = min(candidate.least_ns for candidate in candidates)
+    return [one for one in candidates if one.least_ns <= max(most_ns, cheapest)]
+
+
+def _fill(
+    members: Sequence[Candidate], weights: dict[str, float], most_ns: float
+) -> dict[str, int]:
+    """Return how many models of each member are served: as many as the tier has room for.
+
+    A mean of n models has 1/n of the variance of one, so the next model is that which takes the
+    most variance off the blend for its cost.
+    """
+    models = {member.key: 1 for member in members}
+
+    def worth(member: Candidate) -> float:
+        n = models[member.key]
+        return weights[member.key] ** 2 / (n * (n + 1)) / max(member.least_ns, 1.0)
+
+    while True:
+        spent = sum(models[member.key] * member.least_ns for member in members)
+        more = [
+            member
+            for member in members
+            if models[member.key] < member.models and spent + member.least_ns <= most_ns
+        ]
+        if not more:
+            return models
+        models[max(more, key=worth).key] += 1
+
+
+@dataclass(frozen=True)
+class _Climb:
+    """The best single trial, how often each was taken, and the error of their mean."""
+
+    start: int
+    counts: dict[int, int]
+    error: float
 
 
 class _Table:
@@ -169,10 +229,10 @@ class _Table:
         return compared.share_better
 
 
-def _climb(table: _Table, best: int, most_ns: float) -> dict[int, int]:
-    """Return how often each candidate was taken in the best prefix."""
-    counts = {best: 1}
-    total = table.predictions[best].copy()
+def _climb(table: _Table, start: int, most_ns: float) -> _Climb:
+    """Add what helps most, step by step; the best prefix is the result."""
+    counts = {start: 1}
+    total = table.predictions[start].copy()
     best_counts, best_gain = dict(counts), table.gain(total)
     for step in range(1, STEPS):
         spent = sum(table.costs[i] for i in counts)
@@ -185,7 +245,7 @@ def _climb(table: _Table, best: int, most_ns: float) -> dict[int, int]:
         total += table.predictions[taken]
         if gains[taken] > best_gain + 1e-9:
             best_counts, best_gain = dict(counts), gains[taken]
-    return best_counts
+    return _Climb(start, best_counts, table.error(table.mean(best_counts), chosen=False))
 
 
 def _without_small(counts: dict[int, int]) -> dict[int, int]:

@@ -99,20 +99,16 @@ def read_trial(study: Study, recipe: Recipe) -> Trial | None:
     )
 
 
-def thinned(trial: Trial, most_ns: float) -> Trial:
-    """Return the trial with as many of its folds' models as may be served, at least one.
+def with_models(trial: Trial, models: int) -> Trial:
+    """Return the trial with the models of its first folds only.
 
-    Its out-of-fold predictions stay: each is of a single model. What is lost is the gain of the
-    mean over folds, which is far less than what the trial itself would be missed by.
+    Its out-of-fold predictions stay: each is of a single model. What is lost is some of the gain
+    of the mean over folds.
     """
-    kept = list(trial.folds)
-    costs = [cost_ns(fold.blocks) for fold in kept]
-    while len(kept) > 1 and sum(costs) > most_ns:
-        kept.pop()
-        costs.pop()
-    if len(kept) == len(trial.folds):
+    if models >= len(trial.folds):
         return trial
-    return replace(trial, folds=tuple(kept), cost_ns=sum(costs))
+    kept = trial.folds[:models]
+    return replace(trial, folds=kept, cost_ns=sum(cost_ns(fold.blocks) for fold in kept))
 
 
 def answer_of(recipe: Recipe, link: Link, margin: FloatMatrix) -> FloatMatrix:

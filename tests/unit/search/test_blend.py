@@ -101,3 +101,17 @@ def test_weights_chosen_on_fewer_rows_are_scored_on_all(y: np.ndarray) -> None:
     )
     mixed = sum(candidates[int(key)].prediction * w for key, w in blend.weights.items())
     assert blend.score == pytest.approx(find_metric("rmse").function(y, mixed[:, 0], None))
+
+
+def test_in_the_dearest_tier_members_come_before_more_models_of_one(y: np.ndarray) -> None:
+    candidates = [Candidate(str(i), noisy(y, 1.0, i + 1), 40.0, models=4) for i in range(2)]
+    blend = choose_blend(candidates, y, None, find_metric("rmse"), tiers_ns=(5.0, 50.0), seed=0)
+    assert len(blend.weights) == 2
+    assert sum(blend.models.values()) == 5
+    assert set(blend.models.values()) <= {2, 3}
+
+
+def test_in_a_cheaper_tier_a_trial_is_served_whole(y: np.ndarray) -> None:
+    one = Candidate("one", noisy(y, 1.0, 1), 40.0, models=4)
+    blend = choose_blend([one], y, None, find_metric("rmse"), tiers_ns=(45.0, 90.0), seed=0)
+    assert blend.models == {"one": 4}

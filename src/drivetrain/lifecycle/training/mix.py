@@ -22,12 +22,11 @@ from drivetrain.search.blend import MOST_ROWS, STEPS, Blend, Candidate, choose_b
 from drivetrain.search.calibrate import MOST_ROWS as MOST_CALIBRATED
 from drivetrain.search.calibrate import choose_calibration
 from drivetrain.search.threshold import choose_threshold
-from drivetrain.search.trial import Trial, as_scored, thinned
+from drivetrain.search.trial import Trial, as_scored, with_models
 
 # One row in a batch may cost this much in models, on one core, the cheaper the better: with
 # encoders and the reading of cells, two cores serve 100,000, 60,000 or 22,000 rows a second.
 TIERS_NS = (11_000.0, 25_000.0, 75_000.0)
-MOST_NS = 50_000.0  # of one trial: a dearer one is served with fewer of its folds' models
 BLEND_SHARE = 0.3  # of the seconds that are left when the search is over
 FEWEST_ROWS = 1_000  # to choose a blend on, however short the time
 CALIBRATION_S = 2e-5  # that a calibration takes for each probability
@@ -35,11 +34,15 @@ CALIBRATION_S = 2e-5  # that a calibration takes for each probability
 
 @dataclass(frozen=True)
 class _Judged:
-    """Out-of-fold answers of the trials that can be compared, and the truth of those rows."""
+    """Out-of-fold answers of the trials that can be compared, and the truth of those rows.
+
+    ``whole`` holds the keys of trials in whose place one model of all rows, twice as large, is
+    served.
+    """
 
     run: Run
     trials: tuple[Trial, ...]
-    costs_ns: dict[str, float]
+    whole: frozenset[str]
 
     @property
     def y(self) -> FloatVector:
@@ -53,7 +56,11 @@ class _Judged:
     def candidates(self) -> list[Candidate]:
         judged = self.trials[0].judged()
         return [
-            Candidate(trial.key, trial.prediction[judged], self.costs_ns[trial.key])
+            Candidate(trial.key, trial.prediction[judged], 2.0 * trial.cost_ns / len(trial.folds))
+            if trial.key in self.whole
+            else Candidate(
+                trial.key, trial.prediction[judged], trial.cost_ns, models=len(trial.folds)
+            )
             for trial in self.trials
         ]
 
@@ -62,14 +69,19 @@ def mix(run: Run, tried: Tried) -> FittedModel:
     """Choose weights, calibration and threshold by the out-of-fold answers of the trials."""
     run.reporter.say("search", f"blending {len(tried.trials)} trials")
     once = tried.families if run.budget.kept_s > 0 else None  # fitted again, some on all rows
-    trials = tuple(_served(trial, once) for trial in comparable(tried.trials))
-    judged = _Judged(run, trials, {trial.key: _served_ns(trial, once) for trial in trials})
+    trials = comparable(tried.trials)
+    whole = frozenset(trial.key for trial in trials if _is_once(trial, once))
+    judged = _Judged(run, trials, whole)
     with run.clock.stage("blend"):
         blend = _blend(judged)
     with run.clock.stage("calibration and threshold"):
         head, why = _head(judged, blend)
     members = tuple(
-        chosen(tried, trial, blend.weights[trial.key])
+        chosen(
+            tried,
+            trial if trial.key in whole else with_models(trial, blend.models[trial.key]),
+            blend.weights[trial.key],
+        )
         for trial in trials
         if trial.key in blend.weights
     )
@@ -103,16 +115,6 @@ def comparable(trials: tuple[Trial, ...]) -> tuple[Trial, ...]:
     return tuple(t for t in trials if [fold.number for fold in t.folds] == numbers)
 
 
-def _served(trial: Trial, families: Plugins[Family] | None) -> Trial:
-    """Return the trial with the folds' models that the bundle can afford to hold of it."""
-    return trial if _is_once(trial, families) else thinned(trial, MOST_NS)
-
-
-def _served_ns(trial: Trial, families: Plugins[Family] | None) -> float:
-    """Guess what a trial costs in the bundle, where a forest of all rows replaces one a fold."""
-    return 2.0 * trial.cost_ns / len(trial.folds) if _is_once(trial, families) else trial.cost_ns
-
-
 def _is_once(trial: Trial, families: Plugins[Family] | None) -> bool:
     """Tell whether one fit on all rows will take the place of one on each fold."""
     if families is None:
@@ -141,7 +143,7 @@ def _affordable_rows(judged: _Judged, candidates: Sequence[Candidate]) -> int:
     one = as_scored(metric, candidates[0].prediction[:rows])
     began = time.monotonic()
     metric.function(judged.y[:rows], one, None)
-    looks_s = (time.monotonic() - began) * len(TIERS_NS) * STEPS * len(candidates)
+    looks_s = (time.monotonic() - began) * (len(TIERS_NS) + 1) * STEPS * len(candidates)
     share = BLEND_SHARE * max(judged.run.spare_s(), 0.0) / max(looks_s, 1e-9)
     return MOST_ROWS if share >= 1.0 else max(FEWEST_ROWS, int(share * rows))
 
