@@ -60,7 +60,7 @@ constraints: $(STAMP)
 
 # The long counts: every attack, fault, swap and trial.
 prove: $(STAMP)
-	DRIVETRAIN_PROVE=1 $(RUN)/python -m pytest -n $(WORKERS) --dist loadgroup -s
+	DRIVETRAIN_PROVE=1 DRIVETRAIN_MUTATED_REQUESTS=10000 $(RUN)/python -m pytest -n $(WORKERS) --dist loadgroup -s
 
 size: $(STAMP)
 	$(RUN)/python -m benchmarks.size.run

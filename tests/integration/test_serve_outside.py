@@ -67,5 +67,10 @@ def test_grpc_answers_beside_http(tmp_path: Path) -> None:
     client.close()
     asked = {"dataframe_records": [row], "params": {"method": "predict_proba"}}
     told = httpx.post(f"{server.url}/invocations", json=asked).json()["predictions"]
+    counted = httpx.get(f"{server.url}/metrics").text
+    assert (
+        'drivetrain_requests_total{route="/inference.GRPCInferenceService/ModelInfer",'
+        'method="POST",status="200"} 1' in counted
+    )
     assert server.stop() == 0
     assert np.array_equal(found, np.array(told, np.float32))

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from drivetrain.serve.grpc_messages import SERVICE, messages
 from drivetrain.testing.server_process import ServerProcess
 from drivetrain.testing.tabular_bundle import tabular_rows, write_tabular_bundle
 
@@ -71,6 +73,14 @@ def values(attributes: Any) -> dict[str, Any]:
     }
 
 
+def call_over_grpc(port: int, parent: dict[str, str]) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        asked = messages()["ModelInferRequest"](model_name="none").SerializeToString()
+        call = channel.unary_unary(f"/{SERVICE}/ModelInfer")
+        with pytest.raises(grpc.RpcError, match="NOT_FOUND"):
+            call(asked, metadata=tuple(parent.items()))
+
+
 @pytest.fixture
 def collector() -> Iterator[Collector]:
     running = Collector()
@@ -85,8 +95,13 @@ def test_each_request_is_a_span_below_its_callers(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
     monkeypatch.setenv("OTEL_SERVICE_NAME", "income")
     contract = write_tabular_bundle(tmp_path / "tabular.bundle").contract
-    server = ServerProcess(tmp_path / "tabular.bundle", otel=True, drain_delay_s=0.0)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = ServerProcess(
+        tmp_path / "tabular.bundle", otel=True, grpc_port=port, drain_delay_s=0.0
+    )
     parent = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "vendor=1"}
+    call_over_grpc(port, parent)
     asked = {"dataframe_records": tabular_rows(contract, 3)}
     reply = httpx.post(f"{server.url}/invocations?key=secret", json=asked, headers=parent)
     httpx.get(f"{server.url}/v2/models/none/ready", headers={"traceparent": "00-no-no-01"})
@@ -110,6 +125,13 @@ def test_each_request_is_a_span_below_its_callers(
         "http.route": "/invocations",
         "url.path": "/invocations",
         "url.scheme": "http",
+    }
+    call = collector.spans["inference.GRPCInferenceService/ModelInfer"]
+    assert (call.trace_id.hex(), call.parent_span_id.hex()) == (TRACE, PARENT)
+    assert values(call.attributes) == {
+        "rpc.system.name": "grpc",
+        "rpc.method": "inference.GRPCInferenceService/ModelInfer",
+        "rpc.response.status_code": "NOT_FOUND",
     }
     unknown = collector.spans["GET /v2/models/{model}/ready"]
     assert unknown.parent_span_id == b""  # its caller was none

@@ -10,7 +10,10 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
+from time import perf_counter, time_ns
 from typing import Any
+
+import msgspec
 
 from drivetrain.core.arrays import Array
 from drivetrain.core.errors import (
@@ -39,6 +42,23 @@ _CONTENTS = {
 _STOP_S = 30.0
 
 
+class Called(msgspec.Struct, frozen=True, gc=False):
+    """A call that was answered; ``headers`` as HTTP has them, ``ended_ns`` since 1970."""
+
+    method: str  # inference.GRPCInferenceService/ModelInfer
+    headers: list[tuple[bytes, bytes]]
+    code: str  # OK, INVALID_ARGUMENT, …
+    http_status: int  # of the same answer over HTTP
+    seconds: float
+    ended_ns: int
+    prediction_id: str = ""
+    model_version: str = ""
+
+
+def _unseen(call: Called) -> None:
+    """Tell nobody."""
+
+
 class GrpcServer:
     """Answers gRPC until :meth:`stop`.
 
@@ -46,6 +66,8 @@ class GrpcServer:
     ----------
     allows
         Told the call's ``authorization`` and the scope it needs; raises where it may not.
+    seen
+        Told of each call when it is answered, on the call's own thread.
 
     Raises
     ------
@@ -61,9 +83,11 @@ class GrpcServer:
         settings: ServeSettings,
         *,
         allows: Callable[[str | None, str], None] | None = None,
+        seen: Callable[[Called], None] = _unseen,
     ) -> None:
         self._grpc, self._messages = _libraries()
         self._service, self._settings, self._allows = service, settings, allows
+        self._seen = seen
         grpc = self._grpc
         self._server = grpc.server(
             ThreadPoolExecutor(settings.threads, thread_name_prefix="grpc"),
@@ -71,6 +95,7 @@ class GrpcServer:
                 ("grpc.max_receive_message_length", settings.max_body_bytes),
                 ("grpc.max_metadata_size", settings.max_header_bytes),
             ],
+            maximum_concurrent_rpcs=settings.max_in_flight,  # RESOURCE_EXHAUSTED beyond them
         )
         self._server.add_generic_rpc_handlers([self._handlers()])
         self.port = self._bind(grpc)
@@ -114,7 +139,7 @@ class GrpcServer:
             SERVICE,
             {
                 name: grpc.unary_unary_rpc_method_handler(
-                    self._guarded(handler, scope),
+                    self._guarded(f"{SERVICE}/{name}", handler, scope),
                     request_deserializer=kinds[f"{name}Request"].FromString,
                     response_serializer=kinds[f"{name}Response"].SerializeToString,
                 )
@@ -122,27 +147,49 @@ class GrpcServer:
             },
         )
 
-    def _guarded(self, handler: Callable[[Any], Any], scope: str) -> Callable[[Any, Any], Any]:
+    def _guarded(
+        self, method: str, handler: Callable[[Any], Any], scope: str
+    ) -> Callable[[Any, Any], Any]:
         def answer(request: Any, context: Any) -> Any:
+            began_s = perf_counter()
+            response = None
+            code, status, line = "OK", 200, ""
+            metadata = dict(context.invocation_metadata())
             try:
                 if self._allows is not None and scope:
-                    metadata = dict(context.invocation_metadata())
                     self._allows(metadata.get("authorization"), scope)
-                return handler(request)
-            except DrivetrainError as error:
-                told = error
-            except Exception:  # a fault of ours: the client gets one line, the log the rest
-                _log.exception("a call failed")
-                told = InternalError(
-                    where="the server", expected="an answer", got="a fault of its own",
-                    remedy="Its log has the details.",
-                )  # fmt: skip
-            self._service.count_error(told.code)
-            line = told.line() if self._settings.echo_values else told.private_line()
-            code = _CODES.get(told.http_status, "INTERNAL")
-            context.abort(getattr(self._grpc.StatusCode, code), line)
+                response = handler(request)
+            except Exception as error:
+                told = self._told(error)
+                line = told.line() if self._settings.echo_values else told.private_line()
+                code, status = _CODES.get(told.http_status, "INTERNAL"), told.http_status
+            self._seen(
+                Called(
+                    method=method,
+                    headers=_text_headers(metadata),
+                    code=code,
+                    http_status=status,
+                    seconds=perf_counter() - began_s,
+                    ended_ns=time_ns(),
+                    **_named_in(response),
+                )
+            )
+            if response is None:
+                context.abort(getattr(self._grpc.StatusCode, code), line)
+            return response
 
         return answer
+
+    def _told(self, error: Exception) -> DrivetrainError:
+        """Count an error; of a fault of ours the client gets one line, the log the rest."""
+        if not isinstance(error, DrivetrainError):
+            _log.error("a call failed", exc_info=error)
+            error = InternalError(
+                where="the server", expected="an answer", got="a fault of its own",
+                remedy="Its log has the details.",
+            )  # fmt: skip
+        self._service.count_error(error.code)
+        return error
 
     def _server_live(self, _: Any) -> Any:
         return self._messages["ServerLiveResponse"](live=True)
@@ -195,6 +242,19 @@ class GrpcServer:
 
     def _find(self, name: str, wanted: str) -> Served:
         return self._service.served(name, wanted or None)
+
+
+def _text_headers(metadata: dict[str, Any]) -> list[tuple[bytes, bytes]]:
+    texts = [(name, value) for name, value in metadata.items() if isinstance(value, str)]
+    return [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in texts]
+
+
+def _named_in(response: Any) -> dict[str, str]:
+    """Return which model made which prediction, where a response is one."""
+    if response is None or not hasattr(response, "raw_output_contents"):
+        return {}
+    prediction_id = response.parameters["prediction_id"].string_param
+    return {"prediction_id": prediction_id, "model_version": response.model_version}
 
 
 def _output_names(names: list[str], served: Served) -> list[str] | tuple[str, ...]:

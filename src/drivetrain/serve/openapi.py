@@ -117,13 +117,14 @@ def _one_of(names: Iterable[str] | None) -> Schema:
 def _params(served: Served) -> Schema:
     methods = [name for name, output in METHODS.items() if output in served.output_names]
     method = {"type": "string", "enum": methods}
-    return {"type": "object", "properties": {"method": method}, "additionalProperties": False}
+    properties = {"method": method}
+    return {"type": ["object", "null"], "properties": properties, "additionalProperties": False}
 
 
 def _label(served: Served) -> Schema:
-    label = {"type": "string", "enum": list(served.classes)}
+    label = {"type": ["string", "null"], "enum": [*served.classes, None]}
     properties = {"label": label} if served.classes else {}
-    return {"type": "object", "properties": properties, "additionalProperties": False}
+    return {"type": ["object", "null"], "properties": properties, "additionalProperties": False}
 
 
 def _row(contract: Contract) -> Schema:

@@ -27,7 +27,7 @@ from drivetrain.serve.acceptor import Acceptor
 from drivetrain.serve.app import App
 from drivetrain.serve.board import Board
 from drivetrain.serve.connection import bounded
-from drivetrain.serve.grpc_server import GrpcServer
+from drivetrain.serve.grpc_server import Called, GrpcServer
 from drivetrain.serve.loading import Loaded, load_lineup
 from drivetrain.serve.log.writer import open_log
 from drivetrain.serve.messages import (
@@ -115,10 +115,27 @@ class Server(uvicorn.Server):
 
         if self.settings.grpc_port is not None:
             allows = None if self.app.keys is None else self.app.keys.check
-            self.grpc = GrpcServer(self.service, self.settings, allows=allows)
+            loop = asyncio.get_running_loop()
+            self.grpc = GrpcServer(
+                self.service,
+                self.settings,
+                allows=allows,
+                seen=lambda call: self._on_loop(loop, call),
+            )
         self._acceptor = Acceptor(
             self.listener, connect, tls=self.config.ssl, is_shared=self.settings.workers > 1
         )
+
+    def _on_loop(self, loop: asyncio.AbstractEventLoop, call: Called) -> None:
+        with suppress(RuntimeError):  # the loop has ended, and with it who asks for counts
+            loop.call_soon_threadsafe(self._close_call, call)
+
+    def _close_call(self, call: Called) -> None:
+        """Count a gRPC call as the application counts requests; record its span where asked."""
+        route, spans = f"/{call.method}", self.app.spans
+        self.app.metrics.observe(route, "POST", call.http_status, call.seconds, call.model_version)
+        if spans is not None:
+            spans.add_call(call)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Give clients time to go elsewhere, close the port, finish what is in flight."""

@@ -5,8 +5,8 @@ the service is called is set as everywhere in OpenTelemetry, in the environment'
 (``OTEL_EXPORTER_OTLP_ENDPOINT``, ``OTEL_TRACES_SAMPLER``, ``OTEL_SERVICE_NAME``, …). They leave in
 batches from a thread of their own; a collector that is away costs spans, not answers.
 
-A request that is refused for overload before anything is made for it has no span, nor has one over
-gRPC; both are in the metrics.
+A request that is refused for overload before anything is made for it has no span; the metrics count
+it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import threading
 from typing import Protocol
 
 from drivetrain.serve.access_log import Seen, trace_of
+from drivetrain.serve.grpc_server import Called
 from drivetrain.serve.protocol import Reply, Route
 from drivetrain.serve.tracing_library import require_library
 
@@ -80,14 +81,40 @@ class Spans:
         if reply.status >= 500:
             told["error.type"] = str(reply.status)
         verb = "HTTP" if method == "_OTHER" else method
+        name = verb if route is None else f"{verb} {route.pattern}"
+        self._record(name, request.headers, told, ended_ns=ended_ns, seconds=seconds)
+
+    def add_call(self, call: Called) -> None:
+        """Record a gRPC call that has been answered."""
+        told: dict[str, str | int] = {
+            "rpc.system.name": "grpc",
+            "rpc.method": call.method,
+            "rpc.response.status_code": call.code,
+        }
+        if call.prediction_id:
+            told["drivetrain.model.version"] = call.model_version
+            told["drivetrain.prediction.id"] = call.prediction_id
+        if call.http_status >= 500:
+            told["error.type"] = call.code
+        self._record(call.method, call.headers, told, ended_ns=call.ended_ns, seconds=call.seconds)
+
+    def _record(
+        self,
+        name: str,
+        headers: list[tuple[bytes, bytes]],
+        told: dict[str, str | int],
+        *,
+        ended_ns: int,
+        seconds: float,
+    ) -> None:
         span = self._tracer.start_span(
-            verb if route is None else f"{verb} {route.pattern}",
-            context=self._read_parent(_parent_of(request.headers)),
+            name,
+            context=self._read_parent(_parent_of(headers)),
             kind=self._kind,
             attributes=told,
             start_time=ended_ns - round(seconds * 1e9),
         )
-        if reply.status >= 500:
+        if "error.type" in told:
             span.set_status(self._failed)
         span.end(ended_ns)
 

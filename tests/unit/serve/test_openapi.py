@@ -10,7 +10,8 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from openapi_spec_validator import validate
-from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
+from schemathesis.core.failures import AcceptedNegativeData
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from drivetrain.core.contract import Column, Contract, Policy
 from drivetrain.core.errors import ContractError
@@ -112,9 +113,12 @@ SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", APP)
 def test_what_schemathesis_sends_is_answered_as_documented(case: Any) -> None:
     # No schema can say that a tensor's data is as much as its shape, nor what CSV and Arrow hold.
     is_told = case.media_type in (None, "application/json") and not case.path.endswith("/infer")
-    # And admit reads more than the document offers: "39", true or 0 where a number stands.
-    left_out = [negative_data_rejection, *([] if is_told else [positive_data_acceptance])]
-    case.call_and_validate(excluded_checks=left_out)
+    try:
+        case.call_and_validate(excluded_checks=[] if is_told else [positive_data_acceptance])
+    except* AcceptedNegativeData as accepted:
+        # Of a cell the document offers less than admit reads: "39" and true for a number, any date.
+        if not all("/items/properties/" in failure.message for failure in accepted.exceptions):
+            raise
 
 
 @pytest.mark.parametrize(
