@@ -1,7 +1,7 @@
 """Judge a canary: by labels on the same rows where they come, else by what can be estimated.
 
-The order of the questions is that of harm: does a server refuse it, do labels show it to be worse,
-and only then whether enough was seen to promote it.
+The order of the questions is that of harm: does a server refuse it, does it fail or dawdle, do
+labels show it to be worse, and only then whether enough was seen to promote it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from drivetrain.lifecycle.labelled import labelled_log
 from drivetrain.lifecycle.watch import WatchSettings, baseline_of, watched_metric
 from drivetrain.monitor.alarm import is_worse, tolerance_of
 from drivetrain.monitor.estimate import Estimate, estimate
+from drivetrain.monitor.health import harm, read_health
 from drivetrain.monitor.labels import LABELS_FOLDER, LabelStore
 from drivetrain.monitor.lateness import usual_delay_us
 from drivetrain.monitor.log import PredictionLog
@@ -40,11 +41,13 @@ from drivetrain.runtime.admit import admit_target
 from drivetrain.runtime.model import Model
 from drivetrain.stats.intervals import Interval
 from drivetrain.stats.metrics import find_metric
+from drivetrain.stats.tally import Tally
 
 LEVEL = 0.95  # of the paired interval: compare has asked for 99 % before
 PATIENCE = 4  # times the rows asked for; then the sign of the gain decides
 TIMELY = 2.0  # times the usual delay of labels; later they are not waited for
 FEWEST_ROWS = 50  # of a canary's unlabelled answers
+SLOWER = 1.5  # as compare has it
 
 Decision: TypeAlias = Literal["wait", "promote", "take back"]
 
@@ -86,15 +89,21 @@ class _Canary:
 
 
 def judge_canary(
-    book: Ledger, name: str, log: str | Path, begun: Entry, *, rows: int
+    book: Ledger, name: str, log: str | Path, begun: Entry, *, rows: int, slower: float = SLOWER
 ) -> CanaryState:
     """Say whether a canary goes on, from what both answered since it began.
 
-    A server that refused the document takes it back at once. With labels both graphs are run on
+    A server that refused the document takes it back at once, and so do requests that fail or take
+    long where the champion's do not. With labels both graphs are run on
     the same rows, all that were labelled since; where the log lacks columns for that, each is
     scored on the rows that it answered. Without labels, and later than labels usually come, the
     challenger is taken back where its estimated metric is surely worse than in training and than
     the champion's. It is promoted after ``rows`` answers of its own, and as many labels.
+
+    Parameters
+    ----------
+    slower
+        Most of the champion's time for a request.
     """
     refused = [
         entry for entry in book.history(name, kind="deployment", subject=begun.subject)
@@ -108,6 +117,10 @@ def judge_canary(
     canary = _Canary(champion, challenger, Path(log), since_us=begun.at_us, rows=rows)
     old, new = _side(canary, champion), _side(canary, challenger)
     known: dict[str, Any] = {"champion": old, "challenger": new}
+    health = read_health(log, since_us=begun.at_us)
+    tallies = [health.get(m.manifest.content_hash, Tally()) for m in (champion, challenger)]
+    if harmed := harm(*tallies, slower=slower):
+        return CanaryState(decision="take back", told=harmed, **known)
     paired = _paired(canary)
     if paired is not None:
         decision, told = _by_labels(canary, paired, new)

@@ -15,7 +15,7 @@ import msgspec
 from drivetrain.core.errors import DataError, GateError
 from drivetrain.core.progress import Listener, Reporter
 from drivetrain.lifecycle.canary import begin_canary, challenger_of, champion_only
-from drivetrain.lifecycle.canary_judge import judge_canary
+from drivetrain.lifecycle.canary_judge import SLOWER, judge_canary
 from drivetrain.lifecycle.compare import compare
 from drivetrain.lifecycle.promote import promote
 from drivetrain.lifecycle.retrain import retrain
@@ -218,8 +218,9 @@ class _Loop:
         if CHAMPION in challenger.aliases:  # promoted, then killed before the document was written
             return self._end(f"version {version} is the champion")
         state = judge_canary(
-            self._book, self._name, self._log, begun, rows=self._settings.canary_rows
-        )
+            self._book, self._name, self._log, begun, rows=self._settings.canary_rows,
+            slower=float(self._settings.gate.get("latency", SLOWER)),
+        )  # fmt: skip
         if state.decision == "wait":
             return Step(step="wait", told=state.told)
         passed = state.decision == "promote"

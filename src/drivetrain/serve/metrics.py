@@ -16,6 +16,7 @@ import msgspec
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 OTHER = "_OTHER"
+VERSION = 12  # characters of a content hash, as in the header x-model-version
 BOUNDS_S = (
     5e-05, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
     2.5, 5.0, 10.0,
@@ -29,6 +30,8 @@ class Counts(msgspec.Struct):
     latency: dict[str, list[float]] = {}  # route -> requests in each bucket, then seconds
     errors: dict[str, int] = {}  # code -> requests
     predictions: dict[str, int] = {}  # version -> requests
+    failures: dict[str, int] = {}  # version -> requests that its model was asked and did not answer
+    seconds: dict[str, float] = {}  # version -> of its model's own work
     breaches: dict[str, int] = {}  # "breach column" -> cells
     totals: dict[str, int] = {}  # rows, logged, dropped, refused, late, shadows dropped
     gauges: dict[str, float] = {}
@@ -57,7 +60,7 @@ class Metrics:
 
     def counts(self, service: Any, gauges: Mapping[str, float]) -> Counts:
         """Take all numbers of this process."""
-        log = service.log
+        log, tallies = service.log, list(service.tallies.items())
         breaches: Counter[str] = Counter()
         for (column, breach), cells in list(service.breaches.items()):
             name = OTHER if breach == "extra_column" else column
@@ -67,6 +70,8 @@ class Metrics:
             latency={route: list(buckets) for route, buckets in self._latency.items()},
             errors=dict(service.errors),
             predictions=dict(self._versions),
+            failures={name[:VERSION]: t.failed for name, t in tallies},
+            seconds={name[:VERSION]: t.seconds for name, t in tallies},
             breaches=dict(breaches),
             totals={
                 "rows": service.rows,
@@ -86,7 +91,16 @@ def merged(parts: Iterable[Counts]) -> Counts:
     """Add the numbers of several processes."""
     whole = Counts()
     for part in parts:
-        for field in ("requests", "errors", "predictions", "breaches", "totals", "gauges"):
+        for field in (
+            "requests",
+            "errors",
+            "predictions",
+            "failures",
+            "seconds",
+            "breaches",
+            "totals",
+            "gauges",
+        ):
             into = getattr(whole, field)
             for key, number in getattr(part, field).items():
                 into[key] = into.get(key, 0) + number
@@ -113,6 +127,12 @@ def render(counts: Counts, *, is_open: bool) -> bytes:
     text.counter("predictions", "Requests answered by each model.")
     for version, number in sorted(counts.predictions.items()):
         text.sample("predictions_total", number, version=version)
+    text.counter("model_failures", "Requests that a model was asked and did not answer.")
+    for version, number in sorted(counts.failures.items()):
+        text.sample("model_failures_total", number, version=version)
+    text.counter("model_seconds", "Time of each model's own work on what it answered.")
+    for version, seconds in sorted(counts.seconds.items()):
+        text.sample("model_seconds_total", seconds, version=version)
     text.counter("contract_breaches", "Cells that breached the Contract and passed.")
     for key, number in sorted(counts.breaches.items()):
         breach, _, column = key.partition(" ")

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import time_ns
 from types import FrameType
 
 import uvicorn
@@ -71,6 +72,7 @@ class Server(uvicorn.Server):
         self.service = Service(max_rows=self.settings.max_rows)
         self.log = open_log(self.settings, start.worker)
         self.service.log = self.log
+        self.health = None if self.log is None else self.log.health()
         self.grpc: GrpcServer | None = None
         self.app = App(self.service, self.settings)
         self.board = Board(Path(start.board), start.worker) if start.board else None
@@ -88,7 +90,7 @@ class Server(uvicorn.Server):
         """Serve until told to end."""
         sys.setswitchinterval(_SWITCH_S)
         super().run(sockets)
-        self._show_counts()
+        self._show_counts(is_last=True)
         if self.grpc is not None:
             self.grpc.stop()
         if self.log is not None:
@@ -207,8 +209,14 @@ class Server(uvicorn.Server):
             self._show_counts()
             await asyncio.sleep(min(0.25, self.settings.hang_timeout_s / 8))
 
-    def _show_counts(self) -> None:
-        """Let other workers answer for this one; only their metrics suffer where it fails."""
+    def _show_counts(self, *, is_last: bool = False) -> None:
+        """Let other workers answer for this one, and a canary's judge see how each model does.
+
+        Only metrics suffer where it fails.
+        """
+        if self.health is not None:
+            with suppress(OSError):
+                self.health.write(self.service.tallies, time_ns() // 1000, is_last=is_last)
         if self.board is not None:
             with suppress(OSError):
                 self.board.publish(self.app.counts())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from time import perf_counter
 from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
@@ -22,6 +23,7 @@ from drivetrain.serve.served import Lineup as Lineup
 from drivetrain.serve.served import Scorer as Scorer
 from drivetrain.serve.served import Served as Served
 from drivetrain.serve.shadow import ShadowQueue
+from drivetrain.stats.tally import Tally
 
 _MOST_BREACHES = 10_000  # counted by name: an extra column's name is the client's
 
@@ -73,6 +75,7 @@ class Service:
         self.state: State = "loading"
         self.breaches: Counter[tuple[str, str]] = Counter()  # (column, breach) -> cells
         self.errors: Counter[str] = Counter()  # code of the error -> requests
+        self.tallies: dict[str, Tally] = {}  # content hash -> requests
         self.rows = 0
         self.log: Log | None = None
         self.is_leaving = False  # connections are to close; said in every reply
@@ -151,27 +154,39 @@ class Service:
         """
         if served.split is not None:
             served = served.split.by_rows(rows)
-        model = served.model
-        inputs: Columns | AdmittedRow
         at_us, prediction_id = new_id()
-        one = model.answer_row(rows)
-        if one is not None:
-            inputs, outputs = one
-            count = 1
-            self._count(role, 1, inputs.breaches)
-        else:
-            admitted = model.admit(rows)
-            inputs, count = admitted.columns, admitted.rows
-            if count > self.max_rows:
-                raise _too_many(count, self.max_rows)
-            self._count(role, count, admitted.breaches)
-            outputs = model.run(inputs)
+        began_s = perf_counter()
+        try:
+            inputs, outputs, count, breaches = self._run(served.model, rows)
+        except Exception:
+            with self._lock:
+                self._tally(served).failed += role == "answer"
+            raise
+        self._count(role, served, count, breaches, perf_counter() - began_s)
         answer = Answer(outputs, count, prediction_id, served.version)
         if self.log is not None and count:
             self.log.add(Logged(served, inputs, answer, at_us, role))
         if self._lineup is not None and self._lineup.shadows and role == "answer":
             self.shadow.offer(self._lineup.shadows, rows, count)
         return answer
+
+    def _run(
+        self, model: Scorer, rows: Rows
+    ) -> tuple[Columns | AdmittedRow, dict[str, Array], int, Breaches]:
+        one = model.answer_row(rows)
+        if one is not None:
+            return *one, 1, one[0].breaches
+        admitted = model.admit(rows)
+        if admitted.rows > self.max_rows:
+            raise _too_many(admitted.rows, self.max_rows)
+        return admitted.columns, model.run(admitted.columns), admitted.rows, admitted.breaches
+
+    def _tally(self, served: Served) -> Tally:
+        name = served.model.manifest.content_hash
+        tally = self.tallies.get(name)
+        if tally is None:
+            tally = self.tallies[name] = Tally()
+        return tally
 
     def _answer_beside(self, served: Served, rows: Rows) -> None:
         self.predict(served, rows, role="shadow")
@@ -181,11 +196,14 @@ class Service:
         with self._lock:
             self.errors[code] += 1
 
-    def _count(self, role: Role, rows: int, breaches: Breaches) -> None:
+    def _count(
+        self, role: Role, served: Served, rows: int, breaches: Breaches, seconds: float
+    ) -> None:
         if role != "answer":
             return
         with self._lock:
             self.rows += rows
+            self._tally(served).answered(seconds)
             for key, cells in breaches.items():
                 is_new = len(self.breaches) >= _MOST_BREACHES and key not in self.breaches
                 self.breaches[("_OTHER", key[1]) if is_new else key] += cells

@@ -18,6 +18,7 @@ import numpy as np
 from drivetrain.core.arrays import Array
 from drivetrain.core.errors import ResourceError
 from drivetrain.runtime.admit import AdmittedRow
+from drivetrain.serve.log.health import HealthLog
 from drivetrain.serve.log.layout import Field, Layout, layout_of, pack
 from drivetrain.serve.log.segment import SUFFIX, Batch, SegmentWriter
 from drivetrain.serve.service import Logged, Served
@@ -98,6 +99,11 @@ class PredictionLog:
                 self._room.wait_for(lambda: not self._queue)
             self._queue.append((record, size))
             self._waiting_bytes += size
+
+    def health(self) -> HealthLog:
+        """Return what keeps requests, failures and durations beside the segments."""
+        now_us = time.time_ns() // 1000
+        return HealthLog(self.folder, self._writer, every_s=self._segment_s, now_us=now_us)
 
     def close(self, timeout_s: float = 10.0) -> None:
         """Write what waits, close the segments, and wait until they are Parquet."""
