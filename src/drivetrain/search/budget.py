@@ -26,11 +26,13 @@ COLUMN_FINISH_S = 0.001  # and its part of the graph, which is opened three time
 class Window:
     """When the search ends, in seconds after the beginning of the run.
 
-    ``latest_s`` is for a run that has no model at all at ``ends_s``.
+    ``latest_s`` is for a run that has no model at all at ``ends_s``. Of the time before ``ends_s``,
+    up to ``kept_s`` is left for fitting the chosen trials again.
     """
 
     ends_s: float
     latest_s: float
+    kept_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Budget:
     limit_s: float
     began: float
     clock: Callable[[], float] = time.monotonic
-    kept_s: float = 0.0  # that the search leaves for what follows it
+    kept_s: float = 0.0  # that the search leaves for what follows it, at most
     columns: int = 0  # inputs of the table, as soon as they are known
     slowness: float = 1.0  # of a busy machine: wall seconds for one of work, see measured()
     worked_s: float = 0.0  # the process's own work when the run began
@@ -98,7 +100,7 @@ class Budget:
         latest_s = self.hard_end_s - max(least_s, 0.1 * self.limit_s)
         search_s = LEAST_SEARCH_S + COLUMN_SEARCH_S * self.columns
         planned_s = max(self.limit_s - reserve_s, prepared_s + search_s)
-        return Window(ends_s=min(planned_s, latest_s) - self.kept_s, latest_s=latest_s)
+        return Window(min(planned_s, latest_s), latest_s, self.kept_s)
 
 
 def allowance_s(remaining_s: float, *, folds: int, workers: int, is_last: bool) -> float:

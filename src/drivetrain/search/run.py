@@ -23,12 +23,17 @@ from drivetrain.search.journal import SEARCHED, ClockEntry, Journal, TrialEntry
 from drivetrain.search.portfolio import Draft
 from drivetrain.search.recipe import Recipe
 from drivetrain.search.replay import trials_again
+from drivetrain.search.settled import settled
 from drivetrain.search.study import Study
 from drivetrain.search.trial import Trial, read_trial
 from drivetrain.search.tuner import Tuner
 from drivetrain.search.worker import GRACE_S
 from drivetrain.stats.metrics import find_metric
 
+LIKELY = 6  # members that a blend seldom has more of,
+SERVED_NS = 50_000.0  # each served with as many of its models as cost so much a row
+AGAIN = 1.5  # times as long as at first, on more rows and beside other work
+KEPT_S = 1.0  # that is kept in any case
 LEAST_FIT_S = 0.2  # a fold that has less is not begun
 _NUMBERS = count(1)  # of jobs: one crew works for several searches of a run
 _LOOK_S = 0.1  # how often the clock is looked at
@@ -64,13 +69,23 @@ class _Search:
     pace_s: dict[str, float] = field(default_factory=dict)  # wall seconds of a family's last trial
     _current: _Open | None = None
     _running: dict[int, tuple[_Open, FoldJob]] = field(default_factory=dict)
+    _opened: set[str] = field(default_factory=set)  # keys of the Recipes that were begun
     _late: set[int] = field(default_factory=set)  # killed by the run, or about to be
     _told: float = 0.0  # when it was last said how far the search is
 
     def left_s(self) -> float:
         """Seconds until the search must end: a little later while there is no trial at all."""
-        ends_s = self.window.ends_s if self.trials else self.window.latest_s
+        ends_s = self.window.ends_s - self._kept_s() if self.trials else self.window.latest_s
         return ends_s - self.budget.elapsed_s
+
+    def _kept_s(self) -> float:
+        """Seconds that are left for fitting again what the blend is likely to choose."""
+        if not self.window.kept_s:
+            return 0.0
+        metric = find_metric(self.study.problem.metric)
+        best = sorted(self.trials.values(), key=lambda one: -metric.gain(one.score))[:LIKELY]
+        again_s = sum(one.seconds * min(1.0, SERVED_NS / max(one.cost_ns, 1.0)) for one in best)
+        return min(self.window.kept_s, KEPT_S + AGAIN * again_s / self.staff.workers)
 
     def work(self) -> None:
         """Fit until the drafts or the time are used up."""
@@ -140,9 +155,15 @@ class _Search:
 
     def _open_next(self) -> bool:
         """Take the next draft that has something to fit and is worth its time."""
-        for is_last, draft in self.drafts:
+        for is_last, planned in self.drafts:
             if self.left_s() < LEAST_FIT_S:
                 return False
+            draft = settled(planned, self.trials.values(), find_metric(self.study.problem.metric))
+            if draft is None:
+                self._note_clock(
+                    "skip", planned.family, "A transform of the target has lost before."
+                )
+                continue
             if self.pace_s.get(draft.family, 0.0) > 2.0 * self.left_s():
                 reason = f"Its family needs about {self.pace_s[draft.family]:.0f} s for a trial."
                 self._note_clock("skip", draft.family, reason)
@@ -162,8 +183,9 @@ class _Search:
                 ),
                 began=time.monotonic(),
             )
-            if recipe.key in self.trials:
+            if recipe.key in self._opened:
                 continue  # two drafts with the same parameters
+            self._opened.add(recipe.key)
             if not folds:
                 self._finish_if_over(trial)
                 continue

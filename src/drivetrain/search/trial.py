@@ -108,7 +108,12 @@ def with_models(trial: Trial, models: int) -> Trial:
     if models >= len(trial.folds):
         return trial
     kept = trial.folds[:models]
-    return replace(trial, folds=kept, cost_ns=sum(cost_ns(fold.blocks) for fold in kept))
+    return replace(
+        trial,
+        folds=kept,
+        cost_ns=sum(cost_ns(fold.blocks) for fold in kept),
+        seconds=sum(fold.report.seconds for fold in kept),
+    )
 
 
 def answer_of(recipe: Recipe, link: Link, margin: FloatMatrix) -> FloatMatrix:

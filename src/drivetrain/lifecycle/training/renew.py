@@ -115,9 +115,9 @@ def _only(fitted: FittedModel, keys: Sequence[str]) -> FittedModel:
 def _fit_again(run: Run, fitted: FittedModel) -> tuple[FittedModel, FittedModel] | None:
     """Fit the members' Recipes once more.
 
-    A family that watches validation rows is fitted on as many folds as before; one that does not
-    is fitted once, on all rows of training to be judged, and once on every row to ship. After a
-    split by time, only the fold that knows the most of the past is fitted.
+    A family that watches validation rows is fitted on as many folds as are served of it; one that
+    does not is fitted once, on all rows of training to be judged, and once on every row to ship.
+    After a split by time, only the fold that knows the most of the past is fitted.
 
     Returns
     -------
@@ -175,10 +175,11 @@ def _parts(rows: Rows, fitted: FittedModel, run: Path) -> list[_Stage]:
     found = [
         _Stage("training", rows.training, _one(training), training, tuple(whole), True, False),
         _Stage("every", rows.every, _one(every), every, tuple(whole), True, True),
-        _Stage(
-            "folds", rows.every, replace(every, parts=last), every, tuple(watching), False, True
-        ),
     ]
+    for models in sorted({len(member.trial.folds) for member in watching}):
+        some = tuple(one for one in watching if len(one.trial.folds) == models)
+        folds = replace(every, parts=last[:models])
+        found.append(_Stage(f"folds-{models}", rows.every, folds, every, some, False, True))
     return [stage for stage in found if stage.members]
 
 
@@ -227,8 +228,6 @@ def _draft(member: Chosen, part: _Stage, run: Path) -> Draft:
 
 
 def _chosen(member: Chosen, trial: Trial, study: Study, encodings: Encodings) -> Chosen:
-    # A dear trial is served with fewer of its folds' models, before as after.
-    trial = replace(trial, folds=trial.folds[: len(member.trial.folds)])
     return Chosen(
         trial=trial,
         encoders=tuple(encoder.blocks for encoder in encodings.features(trial.recipe).encoders),
