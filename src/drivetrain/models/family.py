@@ -127,7 +127,9 @@ class Family(Protocol):
     then import them once, and not for every fit; and ``does_without``, modules that those
     libraries would import where they are installed, and ``fit`` has no use for. A family that has
     no use for validation rows has ``on_all_rows(parameters, rows)``: the parameters with which one
-    fit on all rows takes the place of one fit on each fold.
+    fit on all rows takes the place of one fit on each fold. One that only counts rounds by them has
+    ``in_rounds(parameters, rounds)``: the parameters of a fit of so many rounds, whatever it
+    watches; its ``details`` then tell ``rounds``.
     """
 
     tasks: tuple[Task, ...]

@@ -32,7 +32,7 @@ from drivetrain.stats.metrics import find_metric
 
 LIKELY = 6  # members that a blend seldom has more of,
 SERVED_NS = 50_000.0  # each served with as many of its models as cost so much a row
-AGAIN = 1.5  # times as long as at first, on more rows and beside other work
+AGAIN = 2.0  # times as long as at first: on more rows, some twice, and beside other work
 KEPT_S = 1.0  # that is kept in any case
 LEAST_FIT_S = 0.2  # a fold that has less is not begun
 _NUMBERS = count(1)  # of jobs: one crew works for several searches of a run

@@ -26,7 +26,7 @@ from drivetrain.search.trial import Trial, as_scored, with_models
 
 # One row in a batch may cost this much in models, on one core, the cheaper the better: with
 # encoders and the reading of cells, two cores serve 100,000, 60,000 or 22,000 rows a second.
-TIERS_NS = (11_000.0, 25_000.0, 75_000.0)
+TIERS_NS = (11_000.0, 25_000.0, 65_000.0)
 BLEND_SHARE = 0.3  # of the seconds that are left when the search is over
 FEWEST_ROWS = 1_000  # to choose a blend on, however short the time
 CALIBRATION_S = 2e-5  # that a calibration takes for each probability

@@ -6,6 +6,7 @@ On few rows that is worth more than any other choice (docs/decisions/0019-fitted
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,8 @@ from drivetrain.lifecycle.training.model import Chosen, FittedModel, members_of
 from drivetrain.lifecycle.training.rows import Part, Rows
 from drivetrain.lifecycle.training.settings import TrainSettings
 from drivetrain.lifecycle.training.stages import Run
-from drivetrain.search.budget import Budget
+from drivetrain.models.family import Family
+from drivetrain.search.budget import Budget, Window
 from drivetrain.search.encodings import Encodings, TrainingRows
 from drivetrain.search.fit import BROUGHT_FILE, families_of
 from drivetrain.search.portfolio import Draft
@@ -50,6 +52,17 @@ class _Stage:
     once: bool  # on all rows, not on folds
     ships: bool  # or is judged only
 
+    @classmethod
+    def on_all(
+        cls, rows: Part, folds: Folds, models: int, members: tuple[Chosen, ...], *, ships: bool
+    ) -> _Stage:
+        """Fit so many models of each member, each on all rows and by another seed."""
+        name = f"{'every' if ships else 'training'}-{models}"
+        # What a model of all rows judges is for the record only.
+        everything = Fold(fit=np.arange(folds.rows), judge=folds.for_models()[-1].judge)
+        every = replace(folds, parts=(everything,) * models)
+        return cls(name, rows, every, folds, members, once=True, ships=ships)
+
 
 def kept_s(rows: Rows, settings: TrainSettings, budget: Budget) -> float:
     """Seconds that the search leaves for :func:`renew`; 0 where it is not worth while."""
@@ -71,7 +84,7 @@ def renew(run: Run, fitted: FittedModel) -> tuple[FittedModel, FittedModel | Non
     if not run.budget.kept_s:
         return fitted, None
     left_s = run.window.ends_s - run.budget.elapsed_s
-    keys = run.journal.choose("every row", lambda: _affordable(fitted, left_s, run.staff.workers))
+    keys = run.journal.choose("every row", lambda: _affordable(run, fitted, left_s))
     if not keys:
         return fitted, None
     judged = _only(fitted, keys)
@@ -86,7 +99,7 @@ def renew(run: Run, fitted: FittedModel) -> tuple[FittedModel, FittedModel | Non
     return (again() if done else None) or (judged, None)
 
 
-def _affordable(fitted: FittedModel, seconds: float, workers: int) -> list[str]:
+def _affordable(run: Run, fitted: FittedModel, seconds: float) -> list[str]:
     """Return the keys of the members that there is time to fit again.
 
     The dearest in time for its weight goes first. None is left if too much would have to go, or if
@@ -95,8 +108,8 @@ def _affordable(fitted: FittedModel, seconds: float, workers: int) -> list[str]:
     members = list(fitted.members)
     if any(not member.trial.is_complete or member.trial.recipe.sample for member in members):
         return []
-    while _needed_s(members, workers) > seconds:
-        members.remove(max(members, key=lambda one: one.trial.seconds / one.weight))
+    while sum(_needed_s(run, member) for member in members) > seconds:
+        members.remove(max(members, key=lambda one: _needed_s(run, one) / one.weight))
         if sum(member.weight for member in members) < 1.0 - SPARED:
             return []
     return [member.trial.key for member in members]
@@ -115,9 +128,10 @@ def _only(fitted: FittedModel, keys: Sequence[str]) -> FittedModel:
 def _fit_again(run: Run, fitted: FittedModel) -> tuple[FittedModel, FittedModel] | None:
     """Fit the members' Recipes once more.
 
-    A family that watches validation rows is fitted on as many folds as are served of it; one that
-    does not is fitted once, on all rows of training to be judged, and once on every row to ship.
-    After a split by time, only the fold that knows the most of the past is fitted.
+    A family that watches validation rows is fitted on the folds again; one that does not, and one
+    that is served with some of its folds' models only, on all rows of training to be judged, and on
+    every row to ship. After a split by time, only the fold that knows the most of the past is
+    fitted.
 
     Returns
     -------
@@ -127,16 +141,18 @@ def _fit_again(run: Run, fitted: FittedModel) -> tuple[FittedModel, FittedModel]
     judged = {member.trial.key: member for member in fitted.members}
     shipping = dict(judged)
     folder = run.journal.path.parent
-    for part in _parts(run.rows, fitted, folder):
+    parts = _parts(run.rows, fitted, folder)
+    for number, part in enumerate(parts):
+        window = _share(run, parts[number:])
         study = _study(folder, part, run.rows, fitted)
         encodings = _encodings(study, part, run)
         # The dearest last: each may take half of what is left, the last one all of it.
         order = sorted(part.members, key=lambda member: member.trial.seconds)
-        drafts = [_draft(member, part, folder) for member in order]
+        drafts = [_draft(member, part, run) for member in order]
         try:
             trials = search(
                 study, encodings, drafts,
-                journal=run.journal, budget=run.budget, window=run.window, staff=run.staff,
+                journal=run.journal, budget=run.budget, window=window, staff=run.staff,
                 reporter=run.reporter, name=f"{part.name}: trials",
             )  # fmt: skip
         except SettingError:  # the time limit: there was not enough left for one model
@@ -156,37 +172,66 @@ def _fit_again(run: Run, fitted: FittedModel) -> tuple[FittedModel, FittedModel]
     )
 
 
-def _needed_s(members: list[Chosen], workers: int) -> float:
-    return SLOWER * sum(member.trial.seconds for member in members) / max(workers, 1)
+def _needed_s(run: Run, member: Chosen) -> float:
+    """Guess how long it takes to fit a member again: on all rows it is done twice."""
+    family = families_of(run.journal.path.parent).load(member.trial.recipe.family)
+    times = 2.0 if _is_few(member, run.rows) and hasattr(family, "in_rounds") else 1.0
+    return times * SLOWER * member.trial.seconds / max(run.staff.workers, 1)
+
+
+def _share(run: Run, parts: Sequence[_Stage]) -> Window:
+    """Return the first one's share of what time is left: some families use all they are given."""
+    needed_s = [sum(one.trial.seconds for one in part.members) for part in parts]
+    left_s = run.window.ends_s - run.budget.elapsed_s
+    ends_s = run.budget.elapsed_s + left_s * needed_s[0] / sum(needed_s)
+    return Window(ends_s, ends_s)
 
 
 def _parts(rows: Rows, fitted: FittedModel, run: Path) -> list[_Stage]:
-    """Divide the members into those that are fitted once, on all rows, and those on folds."""
+    """Divide the members into those that are fitted on all rows, and those on folds."""
     families = families_of(run)
-    watching: list[Chosen] = []
-    whole: list[Chosen] = []
+    groups: dict[tuple[bool, int], list[Chosen]] = {}
     for member in fitted.members:
-        once = getattr(families.load(member.trial.recipe.family), "on_all_rows", None)
-        (watching if once is None else whole).append(member)
+        family = families.load(member.trial.recipe.family)
+        models = 1 if hasattr(family, "on_all_rows") else len(member.trial.folds)
+        groups.setdefault((_on_all_rows(family, member, rows), models), []).append(member)
     last = rows.every_fold.for_models()
     if rows.every_fold.kind == "time":
         last = last[-1:]
-    every, training = rows.every_fold, rows.folds
-    found = [
-        _Stage("training", rows.training, _one(training), training, tuple(whole), True, False),
-        _Stage("every", rows.every, _one(every), every, tuple(whole), True, True),
-    ]
-    for models in sorted({len(member.trial.folds) for member in watching}):
-        some = tuple(one for one in watching if len(one.trial.folds) == models)
-        folds = replace(every, parts=last[:models])
-        found.append(_Stage(f"folds-{models}", rows.every, folds, every, some, False, True))
-    return [stage for stage in found if stage.members]
+    found = []
+    for (on_all, models), some in sorted(groups.items()):
+        members = tuple(some)
+        if on_all:
+            found += [
+                _Stage.on_all(rows.training, rows.folds, models, members, ships=False),
+                _Stage.on_all(rows.every, rows.every_fold, models, members, ships=True),
+            ]
+        else:
+            folds = replace(rows.every_fold, parts=last[:models])
+            found.append(
+                _Stage(
+                    f"folds-{models}", rows.every, folds, rows.every_fold, members,
+                    once=False, ships=True,
+                )
+            )  # fmt: skip
+    return found
 
 
-def _one(folds: Folds) -> Folds:
-    """Return one fold that fits on all rows; what it judges is for the record only."""
-    everything = Fold(fit=np.arange(folds.rows), judge=folds.for_models()[-1].judge)
-    return replace(folds, parts=(everything,))
+def _on_all_rows(family: Family, member: Chosen, rows: Rows) -> bool:
+    """Tell whether a member is fitted on all rows: always where no rows are watched, else few.
+
+    The mean over all folds is better than one model of all rows, and has no need to guess its
+    rounds; but of fewer models each had better know all rows.
+    """
+    if hasattr(family, "on_all_rows"):
+        return True
+    return _is_few(member, rows) and hasattr(family, "in_rounds")
+
+
+def _is_few(member: Chosen, rows: Rows) -> bool:
+    """Tell whether a member is served with some of its folds' models only."""
+    folds = rows.folds.for_models()[: rows.fold_plan.fitted]
+    return len(member.trial.folds) < len(folds) and rows.folds.kind != "time"
 
 
 def _study(run: Path, part: _Stage, rows: Rows, fitted: FittedModel) -> Study:
@@ -216,15 +261,25 @@ def _encodings(study: Study, part: _Stage, run: Run) -> Encodings:
     return Encodings(study=study, rows=training, proof=proof, seed=run.settings.seed)
 
 
-def _draft(member: Chosen, part: _Stage, run: Path) -> Draft:
+def _draft(member: Chosen, part: _Stage, run: Run) -> Draft:
     recipe = member.trial.recipe
     parameters: Mapping[str, Any] = recipe.parameters
     if part.once:
-        family: Any = families_of(run).load(recipe.family)
-        parameters = family.on_all_rows(parameters, part.rows.rows)
+        family: Any = families_of(run.journal.path.parent).load(recipe.family)
+        if hasattr(family, "on_all_rows"):
+            parameters = family.on_all_rows(parameters, part.rows.rows)
+        else:
+            parameters = family.in_rounds(parameters, _rounds(member, run))
     return Draft.again(
         recipe, parameters=parameters, seed=recipe.seed + (SEED if part.ships else 2 * SEED)
     )
+
+
+def _rounds(member: Chosen, run: Run) -> int:
+    """Return the rounds for all rows: the mean of the folds', a few more as there are more rows."""
+    rounds = run.journal.trials()[member.trial.key].details["rounds"]
+    folds = max(len(rounds), 2)
+    return max(1, round(float(np.mean(rounds)) * math.sqrt(folds / (folds - 1))))
 
 
 def _chosen(member: Chosen, trial: Trial, study: Study, encodings: Encodings) -> Chosen:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -109,6 +110,10 @@ class CatBoost:
             },
             encoding="trees",
         )
+
+    def in_rounds(self, parameters: Mapping[str, Any], rounds: int) -> dict[str, Any]:
+        """Return parameters for a fit of so many rounds, on rows that tell of no other end."""
+        return {**parameters, "rounds": rounds}
 
     def fit(
         self,

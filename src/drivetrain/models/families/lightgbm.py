@@ -6,6 +6,7 @@ categoricals are not used: encoders give every category a number, so each tree i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -109,6 +110,10 @@ class LightGBM:
             },
         )
 
+    def in_rounds(self, parameters: Mapping[str, Any], rounds: int) -> dict[str, Any]:
+        """Return parameters for a fit of so many rounds, on rows that tell of no other end."""
+        return {**parameters, "rounds": rounds}
+
     def fit(
         self,
         X: Features,
@@ -146,7 +151,7 @@ class LightGBM:
             callbacks=[stopper],
         )
         iterations = stopper.best_iteration if watched else booster.current_iteration()
-        details = {"iterations": iterations, "stopped_by": stopper.reason}
+        details = {"rounds": iterations, "stopped_by": stopper.reason}
         return FittedLightGBM(booster, iterations, center, LINKS[task], details)
 
 

@@ -7,6 +7,7 @@ and sums in float32, so its block does as well and is exact.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
@@ -106,6 +107,10 @@ class XGBoost:
             },
             encoding="trees",
         )
+
+    def in_rounds(self, parameters: Mapping[str, Any], rounds: int) -> dict[str, Any]:
+        """Return parameters for a fit of so many rounds, on rows that tell of no other end."""
+        return {**parameters, "rounds": rounds}
 
     def fit(
         self,
