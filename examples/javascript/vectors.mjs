@@ -2,7 +2,7 @@
 //
 // `ort` is onnxruntime-node or onnxruntime-web: both have the same Tensor and InferenceSession.
 
-const TYPES = { float: "float32", double: "float64", int64: "int64", string: "string" };
+const TYPES = { float: "float32", double: "float64", int64: "int64", string: "string", bool: "bool" };
 const ARRAYS = { float32: Float32Array, float64: Float64Array, int64: BigInt64Array };
 export const TOLERANCE = 1e-5;
 
@@ -16,6 +16,7 @@ function readNumber(value) {
 export function toTensor(ort, { type, shape, values }) {
   const kind = TYPES[type];
   if (kind === "string") return new ort.Tensor("string", values, shape);
+  if (kind === "bool") return new ort.Tensor("bool", Uint8Array.from(values), shape);
   const read = kind === "int64" ? BigInt : readNumber;
   return new ort.Tensor(kind, ARRAYS[kind].from(values, read), shape);
 }
@@ -43,7 +44,7 @@ export async function replay(ort, session, vectors) {
 
 function compare(got, expected, result) {
   if (got.type !== expected.type) throw new Error(`type ${got.type}, not ${expected.type}`);
-  if (got.type === "string" || got.type === "int64") {
+  if (["string", "int64", "bool"].includes(got.type)) {
     result.labels += got.data.reduce((n, value, i) => n + (value !== expected.data[i]), 0);
     return;
   }

@@ -16,7 +16,7 @@ import msgspec
 
 from drivetrain.core.contract import Column
 from drivetrain.core.manifest import Manifest
-from drivetrain.runtime.pyfunc import PREDICT
+from drivetrain.runtime.methods import PREDICT
 
 LOADER = "drivetrain.runtime.pyfunc"
 EXAMPLE_ROWS = 5

@@ -9,6 +9,7 @@ canonical JSON (sorted keys, UTF-8, no spaces).
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -21,6 +22,9 @@ MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "model.onnx"
 VECTORS_FILE = "vectors.json"
 CARD_FILE = "card.md"
+PREDICTION, PROBABILITIES = "prediction", "probabilities"  # outputs of every graph
+LOWER, UPPER, SET = "lower", "upper", "set"  # outputs of those that were asked for them
+OUT_OF_RANGE = "out_of_range"
 UNSEALED_FILES = frozenset(
     {"MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt", "input_example.json",
      "serving_input_example.json", "registered_model_meta", "model.sig"}
@@ -35,11 +39,27 @@ class FileSeal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """One output of the graph: ``shape`` has -1 for the rows."""
+    """One output of the graph: ``shape`` has -1 for the rows.
+
+    Of a classification, an output with two axes has an item for each class.
+    """
 
     name: str
-    type: str  # "float", "double", "int64", "string"
+    type: str  # "float", "double", "int64", "string", "bool"
     shape: tuple[int, ...]
+
+    def columns(self, classes: Sequence[str], joint: str = ".") -> dict[str, int | None]:
+        """Name the columns of a table that hold it: itself, or an item for each class.
+
+        Examples
+        --------
+        >>> Output(name="set", type="bool", shape=(-1, 2)).columns(("no", "yes"))
+        {'set.no': 0, 'set.yes': 1}
+        """
+        if len(self.shape) == 1:
+            return {self.name: None}
+        word = "probability" if self.name == PROBABILITIES else self.name
+        return {f"{word}{joint}{label}": place for place, label in enumerate(classes)}
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):

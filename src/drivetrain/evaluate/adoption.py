@@ -9,12 +9,11 @@ import numpy as np
 
 from drivetrain.core.arrays import Array, Columns, FloatMatrix, Mask
 from drivetrain.core.errors import DataError, ParityError
-from drivetrain.core.manifest import Proof
+from drivetrain.core.manifest import PREDICTION, PROBABILITIES, Proof
 from drivetrain.evaluate.differences import relative, shown
 from drivetrain.evaluate.library_answers import link_of
 from drivetrain.evaluate.suspect import run_model
 from drivetrain.graph.adopted import Adopted, Feed
-from drivetrain.graph.program import PREDICTION, PROBABILITIES
 from drivetrain.graph.run import CHUNK_ROWS, open_session
 
 TOLERANCE = 1e-5

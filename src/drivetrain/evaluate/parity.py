@@ -25,7 +25,7 @@ import numpy.typing as npt
 from drivetrain.core.arrays import Array, Columns, Features, FloatMatrix
 from drivetrain.core.contract import Target
 from drivetrain.core.errors import ParityError
-from drivetrain.core.manifest import Proof
+from drivetrain.core.manifest import PREDICTION, PROBABILITIES, Proof
 from drivetrain.evaluate.differences import relative, same_bits, shown
 from drivetrain.evaluate.library_answers import MemberAnswers, answer_of, blend_of, weighted
 from drivetrain.evaluate.suspect import (
@@ -43,8 +43,6 @@ from drivetrain.graph.program import (
     FEATURES,
     MARGIN,
     MATRIX,
-    PREDICTION,
-    PROBABILITIES,
     Lowered,
     Member,
     Program,
@@ -282,12 +280,7 @@ class _Proving:
     def _check_labels(self, expected: FloatMatrix, labels: Array) -> int:
         """Return how many labels differ at the decision boundary; refuse one that lies further."""
         classes = np.array(self.target.classes, dtype=object)
-        if self.target.task == "binary":
-            distance = np.abs(expected[:, 1] - self.program.threshold)
-            number = (expected[:, 1] > self.program.threshold).astype(np.int64)
-        else:
-            order = np.sort(expected, axis=1)
-            distance, number = order[:, -1] - order[:, -2], np.argmax(expected, axis=1)
+        number, distance = self.program.head.label_numbers(expected)
         is_other = _texts(labels, self.target) != classes[number]
         far = np.flatnonzero(is_other & (distance > TOLERANCE))
         if len(far):

@@ -19,8 +19,8 @@ from drivetrain.graph.block import ML, OPSETS, Block, GraphBuilder, Names, Wire
 from drivetrain.graph.blocks.foreign import Foreign
 from drivetrain.graph.blocks.link import LinkBlock
 from drivetrain.graph.blocks.pack import Pack
+from drivetrain.graph.head import Head, graph_input
 from drivetrain.graph.model import make_model
-from drivetrain.graph.program import PREDICTION, PROBABILITIES, add_head, graph_input
 
 MODEL = "model"  # names the foreign nodes in the graph
 OUTPUT, SCORE, BLEND = "output", "score", "blend"
@@ -65,6 +65,11 @@ class Adopted:
     ml_version: int = OPSETS[ML]
     threshold: float = 0.5
 
+    @property
+    def head(self) -> Head:
+        """What the graph answers; InternalError if the contract has no target."""
+        return Head(_target(self.contract), self.threshold)
+
 
 def lower_adopted(adopted: Adopted) -> bytes:
     """Lower a foreign model to the bytes of ``model.onnx``.
@@ -76,16 +81,15 @@ def lower_adopted(adopted: Adopted) -> bytes:
     InternalError
         If the contract has no target.
     """
-    contract = adopted.contract
-    target = _target(contract)
+    contract, head = adopted.contract, adopted.head
     graph = GraphBuilder(
-        reserved=frozenset({*contract.names, PREDICTION, PROBABILITIES}),
+        reserved=frozenset({*contract.names, *head.names}),
         opsets={**OPSETS, ML: adopted.ml_version},
     )
-    inputs = [graph_input(column) for column in contract.columns]
+    inputs = [graph_input(column, head.names) for column in contract.columns]
     wires = graph.lower(_blocks(adopted), {name: name for name in contract.names}, MODEL)
-    blend = _blend(graph, wires[OUTPUT], adopted, target)
-    return make_model(graph, inputs, add_head(graph, blend, target, adopted.threshold))
+    blend = _blend(graph, wires[OUTPUT], adopted, head.target)
+    return make_model(graph, inputs, head.lower(graph, blend)[0])
 
 
 def _blocks(adopted: Adopted) -> list[Block]:

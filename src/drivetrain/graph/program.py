@@ -15,12 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import numpy as np
-import onnx
 from onnx import TensorProto
 
-from drivetrain.core.contract import Column, Contract, Target
-from drivetrain.core.errors import DataError, InternalError
+from drivetrain.core.arrays import FloatMatrix
+from drivetrain.core.contract import Contract, Target
+from drivetrain.core.errors import InternalError
 from drivetrain.graph.alike import Asked, places_of
 from drivetrain.graph.archive import content
 from drivetrain.graph.block import Block, GraphBuilder, Wire
@@ -29,18 +28,13 @@ from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.link import LinkBlock, WeightedSum
 from drivetrain.graph.blocks.ramps import Ramps
 from drivetrain.graph.blocks.trees import Trees
-from drivetrain.graph.model import make_model, tensor
+from drivetrain.graph.head import Extra, Head, graph_input
+from drivetrain.graph.model import make_model
 from drivetrain.graph.shared import SharedFeatures, features_of, lower_shared
 from drivetrain.graph.tables import pick
 
-PREDICTION, PROBABILITIES = "prediction", "probabilities"
 FEATURES, MATRIX, MARGIN = "features", "X", "margin"
 BLEND, CALIBRATED = "blend", "calibrated"
-LABEL_TYPES = {
-    "int": (TensorProto.INT64, np.int64),
-    "string": (TensorProto.STRING, np.object_),
-    "float": (TensorProto.DOUBLE, np.float64),
-}
 
 
 @dataclass(frozen=True)
@@ -79,13 +73,21 @@ class Program:
 
     ``calibration`` reads ``blend``, DOUBLE [N, t], and writes ``calibrated``; t is 1 for binary
     and regression, else the number of classes. ``threshold`` is for binary: the second class is
-    predicted where its probability, as float32, is greater.
+    predicted where its probability, as float32, is greater. ``costs`` are for several classes, and
+    ``extras`` are the outputs that were asked for: see :class:`Head`.
     """
 
     contract: Contract
     members: tuple[Member, ...]
     threshold: float = 0.5
     calibration: tuple[Block, ...] = ()
+    costs: FloatMatrix | None = None
+    extras: tuple[Extra, ...] = ()
+
+    @property
+    def head(self) -> Head:
+        """What the graph answers; InternalError if the contract has no target."""
+        return Head(target_of(self), self.threshold, self.costs, self.extras)
 
 
 @dataclass(frozen=True)
@@ -139,9 +141,9 @@ def lower_with_places(program: Program) -> Lowered:
     InternalError
         If the contract has no target, there is no member, or two have one name.
     """
-    target = target_of(program)
-    inputs = [graph_input(column) for column in program.contract.columns]
-    graph = GraphBuilder(reserved=frozenset({*program.contract.names, PREDICTION, PROBABILITIES}))
+    head = program.head
+    inputs = [graph_input(column, head.names) for column in program.contract.columns]
+    graph = GraphBuilder(reserved=frozenset({*program.contract.names, *head.names}))
     columns = program.contract.columns
     encoders = [blocks for member in program.members for blocks in member.encoders]
     read = [features_of(blocks, columns) or () for blocks in encoders]
@@ -155,12 +157,13 @@ def lower_with_places(program: Program) -> Lowered:
     ]
     if program.calibration:
         blend = graph.lower(program.calibration, {BLEND: blend}, "calibration")[CALIBRATED]
-    outputs = add_head(graph, blend, target, program.threshold)
+    outputs, read_by_head = head.lower(graph, blend)
     # A nested graph reads wires of the outer one without saying so: nothing can be left out there.
     nested = any(
         part.HasField("g") or part.graphs for node in graph.nodes for part in node.attribute
     )
-    tables = [] if nested else [table.described() for table in shared.tables]
+    every_table = (*shared.tables, *read_by_head)
+    tables = [] if nested else [table.described() for table in every_table]
     model = make_model(
         graph, inputs, outputs, metadata=assembly.asked.described(), described=tables
     )
@@ -179,25 +182,6 @@ def target_of(program: Program) -> Target:
             code="DT713",
         )
     return program.contract.target
-
-
-def graph_input(column: Column) -> onnx.ValueInfoProto:
-    """Describe a column as an input of the graph."""
-    if column.name in ("", PREDICTION, PROBABILITIES):
-        raise DataError(
-            where=f"column '{column.name}'",
-            expected=f"a name other than '', '{PREDICTION}' and '{PROBABILITIES}'",
-            got=f"'{column.name}'",
-            remedy="Rename the column.",
-            code="DT2G1",
-        )
-    if column.kind in ("number", "boolean"):
-        return tensor(column.name, TensorProto.DOUBLE)
-    if column.kind == "vector":
-        return tensor(column.name, TensorProto.DOUBLE, column.width)
-    if column.kind == "datetime":
-        return tensor(column.name, TensorProto.INT64)
-    return tensor(column.name, TensorProto.STRING)
 
 
 def merged(folds: Sequence[Sequence[Block]]) -> Trees | Linear | None:
@@ -297,43 +281,3 @@ def encoder_columns(blocks: Sequence[Block]) -> tuple[str, ...]:
         read |= dict.fromkeys(wire for wire in block.inputs if wire not in written)
         written.update(block.outputs)
     return tuple(read)
-
-
-def add_head(
-    graph: GraphBuilder, blend: Wire, target: Target, threshold: float
-) -> list[onnx.ValueInfoProto]:
-    """Add the outputs' nodes and describe them."""
-    if target.task == "regression":
-        graph.node("Reshape", [blend, graph.constant([-1], np.int64)], to=PREDICTION)
-        return [tensor(PREDICTION, TensorProto.DOUBLE)]
-    dtype, numpy_type = LABEL_TYPES[target.label_type]
-    labels = np.array(target.classes, dtype=np.object_)
-    if target.label_type != "string":
-        labels = labels.astype(numpy_type)
-    if target.task == "binary":
-        either = graph.constant(labels[:1]), graph.constant(labels[1:])
-        label = graph.node("Where", [_binary(graph, blend, threshold), *reversed(either)])
-        graph.node("Reshape", [label, graph.constant([-1], np.int64)], to=PREDICTION)
-    else:
-        number = _several(graph, blend)
-        graph.node("Gather", [graph.constant(labels), number], to=PREDICTION, axis=0)
-    return [
-        tensor(PREDICTION, dtype),
-        tensor(PROBABILITIES, TensorProto.FLOAT, len(target.classes)),
-    ]
-
-
-def _binary(graph: GraphBuilder, blend: Wire, threshold: float) -> Wire:
-    """Write ``probabilities`` and return the wire of whether it is the second class, [N, 1]."""
-    second = graph.cast(blend, TensorProto.FLOAT)
-    first = graph.node("Sub", [graph.constant(1.0, np.float32), second])
-    graph.node("Concat", [first, second], to=PROBABILITIES, axis=1)
-    return graph.node("Greater", [second, graph.constant(threshold, np.float32)])
-
-
-def _several(graph: GraphBuilder, blend: Wire) -> Wire:
-    """Write ``probabilities``, made to sum to 1, and return the wire of the class number."""
-    sums = graph.node("CumSum", [blend, graph.constant(1, np.int64)])
-    total = graph.node("Gather", [sums, graph.constant([-1], np.int64)], axis=1)
-    graph.cast(graph.node("Div", [blend, total]), TensorProto.FLOAT, to=PROBABILITIES)
-    return graph.node("ArgMax", [PROBABILITIES], axis=1, keepdims=0)

@@ -68,8 +68,10 @@ def predict(
 ) -> PredictResult:
     """Predict every row of a table and write a file of as many rows, in the same order.
 
-    The file has a column ``prediction`` and, for a classification, ``probability_<class>`` for
-    each class. It appears whole or not at all. Memory does not grow with the table.
+    The file has a column ``prediction``, for a classification ``probability_<class>`` for each
+    class, and what else the bundle was asked to answer: ``lower`` and ``upper``, or
+    ``set_<class>``; ``out_of_range``. It appears whole or not at all. Memory does not grow with
+    the table.
 
     Parameters
     ----------
@@ -133,10 +135,11 @@ def predict(
 
 def prediction_columns(model: Model, outputs: dict[str, Array]) -> dict[str, Array]:
     """Name the graph's outputs as the columns of a table of predictions."""
-    columns = {"prediction": outputs["prediction"]}
-    for number, label in enumerate(model.manifest.classes):
-        columns[f"probability_{label}"] = outputs["probabilities"][:, number]
-    return columns
+    return {
+        name: outputs[output.name] if item is None else outputs[output.name][:, item]
+        for output in model.manifest.outputs
+        for name, item in output.columns(model.manifest.classes, joint="_").items()
+    }
 
 
 def breach_counts(breaches: Breaches) -> tuple[BreachCount, ...]:

@@ -9,9 +9,10 @@ import numpy as np
 from drivetrain.core.arrays import Array, Columns
 from drivetrain.core.contract import Contract
 from drivetrain.core.errors import BundleError, SettingError
-from drivetrain.core.manifest import MODEL_FILE, Manifest
+from drivetrain.core.manifest import LOWER, MODEL_FILE, OUT_OF_RANGE, SET, UPPER, Manifest
 from drivetrain.runtime.admit import Admission, Admitted, AdmittedRow
 from drivetrain.runtime.bundle import Bundle, read_bundle
+from drivetrain.runtime.methods import side_by_side
 from drivetrain.runtime.session import Session
 
 
@@ -112,13 +113,64 @@ class Model:
             )
         return self._predict(source)["probabilities"]
 
+    def predict_interval(self, source: object) -> Array:
+        """Predict the ends between which the value lies at the bundle's coverage, float64 (n, 2).
+
+        Raises
+        ------
+        ContractError
+            If a row breaches the Contract where its policy says reject.
+        SettingError
+            If the bundle was not asked for them.
+        """
+        self._require(LOWER, "predict_interval()", "a regression trained with 'coverage'")
+        return side_by_side(self._predict(source), (LOWER, UPPER))
+
+    def predict_set(self, source: object) -> Array:
+        """Predict which of ``classes`` it may be at the bundle's coverage, bool (n, classes).
+
+        At least one is; raises as :meth:`predict_interval` does.
+        """
+        self._require(SET, "predict_set()", "a classification trained with 'coverage'")
+        return self._predict(source)[SET]
+
+    def out_of_range(self, source: object) -> Array:
+        """Tell of each row whether it is unlike the training data, bool (n,).
+
+        Raises as :meth:`predict_interval` does.
+        """
+        self._require(OUT_OF_RANGE, "out_of_range()", "a model trained with 'out_of_range'")
+        return self._predict(source)[OUT_OF_RANGE]
+
+    def predict_all(self, source: object) -> dict[str, Array]:
+        """Return every output of the graph by name, each (n,) or (n, classes).
+
+        Raises
+        ------
+        ContractError
+            If a row breaches the Contract where its policy says reject.
+        """
+        return self._predict(source)
+
+    def _require(self, output: str, where: str, expected: str) -> None:
+        names = [known.name for known in self.manifest.outputs]
+        if output not in names:
+            raise SettingError(
+                where=where,
+                expected=expected,
+                got=f"one that answers {', '.join(names)}",
+                remedy="Train it with that setting, or call predict().",
+                code="DT2N4",
+            )
+
     def predict_row(self, row: dict[str, object]) -> dict[str, object]:
         """Predict one row given as a dict, and answer in plain Python.
 
         Returns
         -------
         dict
-            ``prediction``, and for a classification ``probabilities`` in the order of ``classes``.
+            ``prediction``, for a classification ``probabilities`` in the order of ``classes``, and
+            what else the bundle was asked for.
         """
         found = self._predict(row)
         return {name: found[name][0].tolist() if found[name].ndim > 1 else found[name].tolist()[0]

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from drivetrain.core.arrays import Array
 from drivetrain.core.errors import SettingError, Value
+from drivetrain.runtime.methods import (
+    METHODS,
+    PREDICT,
+    PREDICT_ALL,
+    PREDICT_PROBA,
+    methods_of,
+    side_by_side,
+)
 from drivetrain.runtime.model import Model
-
-PREDICT, PREDICT_PROBA = "predict", "predict_proba"
 
 
 class PyFunc:
@@ -22,7 +27,7 @@ class PyFunc:
     def __init__(self, model: Model) -> None:
         self.model = model
 
-    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> Array:
+    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> Any:
         """Predict rows.
 
         Parameters
@@ -30,12 +35,14 @@ class PyFunc:
         model_input
             A pandas frame, or whatever else the Contract's ``admit`` takes.
         params
-            ``{"method": "predict_proba"}`` asks for probabilities, one column for each class.
+            ``{"method": "predict_proba"}`` asks for probabilities, one column for each class; a
+            bundle that has them gives ``predict_interval``, ``predict_set`` and ``out_of_range``.
 
         Returns
         -------
         Array
-            Labels or values, shape (n,); probabilities, shape (n, classes).
+            Labels or values, shape (n,); probabilities and sets, shape (n, classes); lower and
+            upper ends, shape (n, 2). Of ``predict_all``, a dict of all outputs.
 
         Raises
         ------
@@ -45,13 +52,16 @@ class PyFunc:
             If the method is unknown, or probabilities are asked of a regression.
         """
         method = (params or {}).get("method", PREDICT)
-        if method == PREDICT:
-            return self.model.predict(model_input)
-        if method == PREDICT_PROBA:
+        names = [output.name for output in self.model.manifest.outputs]
+        methods = methods_of(names)
+        if method in methods:
+            found = self.model.predict_all(model_input)
+            return found if method == PREDICT_ALL else side_by_side(found, METHODS[method])
+        if method == PREDICT_PROBA:  # says why a regression has none
             return self.model.predict_proba(model_input)
         raise SettingError(
             where="params, 'method'",
-            expected=f"'{PREDICT}' or '{PREDICT_PROBA}'",
+            expected=f"one of {', '.join(methods)}",
             got=Value(method),
             remedy="Name one of them, or leave it out.",
             code="DT219",

@@ -4,7 +4,7 @@ With them any language and any engine can prove that it answers as this one does
 ``rows`` are objects of cells, ``tensors`` and ``outputs`` are lists of ``{name, type, shape,
 values}`` with the values in row-major order. Doubles and floats are written in the shortest form
 that reads back to the same bits, or as the texts ``nan``, ``inf`` and ``-inf``; int64 as texts,
-since many JSON readers hold numbers as doubles.
+since many JSON readers hold numbers as doubles; bool as true and false.
 """
 
 from __future__ import annotations
@@ -23,16 +23,22 @@ from drivetrain.runtime.model import Model
 
 TOLERANCE = 1e-5  # on probabilities; on values relative to the largest: DESIGN's parity
 
-_TYPES: dict[str, Any] = {"float": np.float32, "double": np.float64, "int64": np.int64}
+_TYPES: dict[str, Any] = {
+    "float": np.float32,
+    "double": np.float64,
+    "int64": np.int64,
+    "bool": np.bool_,
+}
+_KINDS = {"f4": "float", "f8": "double", "i8": "int64", "b1": "bool"}  # of a dtype; else a text
 
 
 class Tensor(msgspec.Struct, frozen=True, kw_only=True):
     """One named tensor as JSON."""
 
     name: str
-    type: Literal["float", "double", "int64", "string"]
+    type: Literal["float", "double", "int64", "string", "bool"]
     shape: tuple[int, ...]
-    values: tuple[float | str, ...]
+    values: tuple[bool | float | str, ...]
 
 
 class Vectors(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,13 +51,13 @@ class Vectors(msgspec.Struct, frozen=True, kw_only=True):
 
 def tensor_of(name: str, array: Array) -> Tensor:
     """Write an array as JSON holds it."""
-    kind = {"f4": "float", "f8": "double", "i8": "int64"}.get(array.dtype.str[1:], "string")
+    kind = _KINDS.get(array.dtype.str[1:], "string")
     flat = array.ravel().tolist()
-    values: list[float | str]
+    values: list[bool | float | str]
     if kind in ("string", "int64"):
         values = [str(value) for value in flat]
     else:
-        values = [value if math.isfinite(value) else str(value) for value in flat]
+        values = [value if kind == "bool" or math.isfinite(value) else str(value) for value in flat]
     return Tensor(name=name, type=kind, shape=array.shape, values=tuple(values))  # type: ignore[arg-type]
 
 
@@ -61,7 +67,7 @@ def array_of(tensor: Tensor) -> Array:
         texts = np.empty(len(tensor.values), dtype=object)
         texts[:] = tensor.values
         return texts.reshape(tensor.shape)
-    convert = int if tensor.type == "int64" else float
+    convert: Any = {"int64": int, "bool": bool}.get(tensor.type, float)
     numbers = [convert(value) for value in tensor.values]
     return np.array(numbers, dtype=_TYPES[tensor.type]).reshape(tensor.shape)
 

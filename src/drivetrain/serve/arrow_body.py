@@ -51,13 +51,13 @@ def read_table(body: bytes, media: str, service: Service) -> Any:
 
 
 def write_answer(answer: Answer, served: Served) -> bytes:
-    """Write all outputs as an Arrow stream: ``prediction``, and ``probability.<class>``."""
+    """Write all outputs as an Arrow stream: ``prediction``, ``probability.<class>`` and so on."""
     pa = _pyarrow()
-    columns: dict[str, Array] = {"prediction": answer.outputs["prediction"]}
-    probabilities = answer.outputs.get("probabilities")
-    if probabilities is not None:
-        for number, name in enumerate(served.classes):
-            columns[f"probability.{name}"] = np.ascontiguousarray(probabilities[:, number])
+    columns: dict[str, Array] = {}
+    for output in served.model.manifest.outputs:
+        values = answer.outputs[output.name]
+        for name, item in output.columns(served.classes).items():
+            columns[name] = values if item is None else np.ascontiguousarray(values[:, item])
     table = pa.table({name: pa.array(values) for name, values in columns.items()})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:

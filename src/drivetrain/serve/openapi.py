@@ -13,9 +13,9 @@ from importlib.metadata import version
 from typing import Any, TypeAlias
 
 from drivetrain.core.contract import Column, Contract
+from drivetrain.runtime.methods import methods_of
 from drivetrain.serve.protocol import JSON, Protocol, Route
 from drivetrain.serve.service import Served
-from drivetrain.serve.tables import METHODS
 
 Schema: TypeAlias = dict[str, Any]
 _LARGEST = 1.7976931348623157e308
@@ -115,7 +115,7 @@ def _one_of(names: Iterable[str] | None) -> Schema:
 
 
 def _params(served: Served) -> Schema:
-    methods = [name for name, output in METHODS.items() if output in served.output_names]
+    methods = list(methods_of(served.output_names))
     method = {"type": "string", "enum": methods}
     properties = {"method": method}
     return {"type": ["object", "null"], "properties": properties, "additionalProperties": False}

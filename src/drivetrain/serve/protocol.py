@@ -22,7 +22,9 @@ from drivetrain.serve.auth import Scope
 from drivetrain.serve.service import Answer, Service
 
 JSON = "application/json"
-OutputName: TypeAlias = Literal["prediction", "probabilities"]
+OutputName: TypeAlias = Literal[
+    "prediction", "probabilities", "lower", "upper", "set", "out_of_range"
+]
 Cell: TypeAlias = Any  # what JSON can carry: a text, a number, a boolean, None, a list of numbers
 
 

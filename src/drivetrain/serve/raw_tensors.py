@@ -71,6 +71,8 @@ def raw_of(values: Array) -> bytes:
         return np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")).tobytes()
     if values.dtype.kind in "iu":
         return values.astype("<i8").tobytes()
+    if values.dtype.kind == "b":
+        return values.tobytes()
     encoded = [str(text).encode("utf-8") for text in values.ravel().tolist()]
     return b"".join(struct.pack("<I", len(text)) + text for text in encoded)
 

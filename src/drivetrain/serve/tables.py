@@ -11,6 +11,7 @@ import msgspec
 
 from drivetrain.core.contract import Contract
 from drivetrain.core.errors import RequestError, Value
+from drivetrain.runtime.methods import METHODS, PREDICT, PREDICT_ALL, methods_of
 from drivetrain.serve.payload import refused
 from drivetrain.serve.protocol import OutputName
 from drivetrain.serve.service import Rows, Served
@@ -23,7 +24,6 @@ PREDICTIONS_SCHEMA = {
     "properties": {"predictions": {"type": "array"}},
     "required": ["predictions"],
 }
-METHODS: Mapping[str, OutputName] = {"predict": "prediction", "predict_proba": "probabilities"}
 
 
 ROWS_SCHEMA: Mapping[str, Any] = {"$ref": "#/components/schemas/Rows"}
@@ -33,7 +33,7 @@ PARAMS_SCHEMA: Mapping[str, Any] = {"$ref": "#/components/schemas/Params"}
 class Params(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What can be asked for beside the rows."""
 
-    method: str = "predict"
+    method: str = PREDICT
 
 
 class Split(msgspec.Struct, frozen=True, gc=False):
@@ -54,17 +54,22 @@ def schemas_of(
 
 def method_of(output: OutputName) -> str:
     """Return the method that gives an output."""
-    return next(name for name, known in METHODS.items() if known == output)
+    return next(name for name, known in METHODS.items() if output in known)
 
 
-def output_of(served: Served, params: Params | None) -> str:
-    """Return the output that the parameters ask for; RequestError if the model has none such."""
-    method = "predict" if params is None else params.method
-    output = METHODS.get(method)
-    if output in served.output_names:
-        return output
-    methods = [name for name, output in METHODS.items() if output in served.output_names]
-    got = method if output else Value(method).described()
+def only(answers: list[Any], output: OutputName) -> list[Any]:
+    """Return one output of the rows that its method answers."""
+    outputs = METHODS[method_of(output)]
+    return answers if len(outputs) == 1 else [row[outputs.index(output)] for row in answers]
+
+
+def asked_method(served: Served, params: Params | None) -> str:
+    """Return the method that the parameters ask for; RequestError if the model has none such."""
+    method = PREDICT if params is None else params.method
+    methods = methods_of(served.output_names)
+    if method in methods:
+        return method
+    got = method if method in METHODS or method == PREDICT_ALL else Value(method).described()
     raise refused(f"method {' or '.join(methods)}", got, where="params", code="DT275")
 
 

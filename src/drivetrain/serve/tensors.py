@@ -46,7 +46,13 @@ _BOUNDS: Final = {
 _ARRAYS: Final = {"FP64": np.float64, "BOOL": np.bool_} | {
     name: np.dtype(name.lower()) for name in _INTEGERS
 }
-_OUTPUTS: Final = {"float": "FP32", "double": "FP64", "int64": "INT64", "string": "BYTES"}
+_OUTPUTS: Final = {
+    "float": "FP32",
+    "double": "FP64",
+    "int64": "INT64",
+    "string": "BYTES",
+    "bool": "BOOL",
+}
 
 
 class Tensor(msgspec.Struct, frozen=True, gc=False):
@@ -117,6 +123,8 @@ def datatype_of(values: Array) -> str:
     kind = values.dtype.kind
     if kind == "f":
         return "FP32" if values.dtype.itemsize == 4 else "FP64"
+    if kind == "b":
+        return "BOOL"
     return "INT64" if kind in "iu" else "BYTES"
 
 

@@ -32,6 +32,7 @@ from drivetrain.testing.tabular_model import TabularModel
 SECRET = "Zx9-s3cret-q7"
 EXAMPLES = int(os.environ.get("DRIVETRAIN_MUTATED_REQUESTS", "300"))
 _OUTPUTS: tuple[OutputName, ...] = ("prediction", "probabilities")
+_EXTRAS: tuple[OutputName, ...] = ("lower", "upper", "set", "out_of_range")
 
 
 def serving(protocol: Protocol, model: Any = None, **given_settings: Any) -> AsgiClient:
@@ -78,6 +79,30 @@ class ProtocolConformance:
         assert reply.status == 200, reply.body
         found = protocol.read(reply.body, output)
         assert np.array_equal(np.array(found, dtype=expected.dtype), expected)
+
+    @pytest.mark.parametrize("output", _EXTRAS)
+    def test_all_that_a_bundle_was_asked_for_can_be_asked_of_it(
+        self, protocol: Protocol, output: OutputName
+    ) -> None:
+        task = "regression" if output in ("lower", "upper") else "multiclass"
+        model = TabularModel(task, extras=True)
+        for rows in (model.rows(1), model.rows(3)):
+            expected = model.run(model.admit(rows).columns)[output]
+            with serving(protocol, model) as client:
+                reply = send(client, protocol.call(model.contract, "tabular", rows, output))
+            assert reply.status == 200, reply.body
+            assert protocol.read(reply.body, output) == expected.tolist()
+
+    @pytest.mark.parametrize("output", _EXTRAS)
+    def test_what_a_bundle_was_not_asked_for_is_400(
+        self, protocol: Protocol, output: OutputName
+    ) -> None:
+        model = TabularModel()
+        with serving(protocol, model) as client:
+            call = protocol.call(model.contract, "tabular", model.rows(1), output)
+            reply = send(client, call)
+        assert reply.status == 400
+        line_of(reply)
 
     def test_an_answer_names_its_prediction_and_its_model(self, protocol: Protocol) -> None:
         model = TabularModel()

@@ -33,16 +33,21 @@ class TabularModel:
         ``multiclass``, or ``regression``, which answers with doubles of any size.
     answer
         Stands in the place of every number in the outputs, such as NaN.
+    extras
+        Whether it answers all that a bundle can be asked for: an interval or a set, and whether
+        a row is out of range.
     """
 
-    def __init__(self, task: Any = "multiclass", *, answer: float | None = None) -> None:
+    def __init__(
+        self, task: Any = "multiclass", *, answer: float | None = None, extras: bool = False
+    ) -> None:
         regression = task == "regression"
         target = Target(
             name="y", task=task, classes=() if regression else CLASSES,
             label_type="float" if regression else "string",
         )  # fmt: skip
         self.contract = Contract(columns=COLUMNS, target=target)
-        self.manifest = _manifest(self.contract)
+        self.manifest = _manifest(self.contract, extras)
         self._answer = answer
         self._admission = Admission(self.contract)
 
@@ -57,7 +62,9 @@ class TabularModel:
     def run(self, columns: Columns) -> dict[str, Array]:
         """Return ``prediction`` and, for a classification, ``probabilities``."""
         with np.errstate(over="ignore", invalid="ignore"):  # cells may be as large as they like
-            return self._run(columns)
+            outputs = self._run(columns)
+            every = outputs | _extras(outputs, columns)
+            return {output.name: every[output.name] for output in self.manifest.outputs}
 
     def _run(self, columns: Columns) -> dict[str, Array]:
         score = self._scores(columns)
@@ -109,14 +116,26 @@ def _text_numbers(texts: Sequence[str] | Array) -> Array:
     return np.array([sum(map(ord, text)) % 101 for text in texts], dtype=np.float64)
 
 
-def _manifest(contract: Contract) -> Manifest:
+def _extras(outputs: dict[str, Array], columns: Columns) -> dict[str, Array]:
+    found: dict[str, Array] = {"out_of_range": columns["age"] > 60}
+    if "probabilities" in outputs:
+        return found | {"set": outputs["probabilities"] > 0.3}
+    half = 1.0 + np.abs(outputs["prediction"]) / 3
+    return found | {"lower": outputs["prediction"] - half, "upper": outputs["prediction"] + half}
+
+
+def _manifest(contract: Contract, extras: bool) -> Manifest:
     outputs = [Output(name="prediction", type="double", shape=(-1,))]
+    more = [Output(name=name, type="double", shape=(-1,)) for name in ("lower", "upper")]
     if contract.target is not None and contract.target.classes:
         width = len(contract.target.classes)
         outputs = [
             Output(name="prediction", type="string", shape=(-1,)),
             Output(name="probabilities", type="float", shape=(-1, width)),
         ]
+        more = [Output(name="set", type="bool", shape=(-1, width))]
+    if extras:
+        outputs += [*more, Output(name="out_of_range", type="bool", shape=(-1,))]
     return sealed(
         Manifest(
             drivetrain="0",

@@ -77,6 +77,18 @@ def test_arrow_is_answered_in_arrow_where_it_is_asked_for(client: AsgiClient) ->
             assert np.array_equal(found, expected["probabilities"][:, number])
 
 
+def test_an_answer_in_arrow_holds_all_that_the_bundle_was_asked_for() -> None:
+    model = TabularModel(extras=True)
+    body = msgspec.json.encode({"dataframe_records": model.rows(5)})
+    expected = model.run(model.admit(model.rows(5)).columns)
+    with serving(protocol, model) as client:
+        reply = invoke(client, body, "application/json", accept=ARROW)
+    table = pa.ipc.open_stream(reply.body).read_all()
+    sets = [table[f"set.{name}"].to_pylist() for name in CLASSES]
+    assert sets == expected["set"].T.tolist()
+    assert table["out_of_range"].to_pylist() == expected["out_of_range"].tolist()
+
+
 def test_bad_cells_are_named_by_row_and_column(client: AsgiClient) -> None:
     table = table_of(3)
     texts = table.set_column(0, "age", pa.array(["1", "s3cret", "2"]))

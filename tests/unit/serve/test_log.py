@@ -17,6 +17,7 @@ from typing import Any
 
 import duckdb
 import msgspec
+import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
@@ -29,7 +30,7 @@ from drivetrain.serve.log.writer import PredictionLog, open_log
 from drivetrain.serve.prediction_id import row_ids
 from drivetrain.serve.service import Answer, Logged, Served, Service
 from drivetrain.serve.settings import ServeSettings
-from drivetrain.testing.tabular_model import TabularModel
+from drivetrain.testing.tabular_model import CLASSES, TabularModel
 
 EMPTY = Batch("", None, "answer", [], [], [], [])
 
@@ -208,7 +209,7 @@ import sys, os, signal
 from pathlib import Path
 from drivetrain.serve.log.writer import PredictionLog
 from drivetrain.serve.service import Served, Service
-from drivetrain.testing.tabular_model import TabularModel
+from drivetrain.testing.tabular_model import CLASSES, TabularModel
 model, service = TabularModel(), Service()
 service.log = PredictionLog(Path(sys.argv[1]), segment_s=600.0)
 service.swap(Served(model))
@@ -404,3 +405,24 @@ def test_two_sealers_at_once_seal_each_segment_once(tmp_path: Path) -> None:
     assert sum(counts) == 20
     assert len(everything(tmp_path)) == 120
     assert not list(tmp_path.glob(".*.segment"))
+
+
+def test_all_that_a_bundle_was_asked_for_is_logged(tmp_path: Path) -> None:
+    for task, kinds in (
+        ("regression", {"lower": pl.Float64, "upper": pl.Float64}),
+        ("multiclass", {f"set.{label}": pl.Boolean for label in CLASSES}),
+    ):
+        model = TabularModel(task, extras=True)
+        folder = tmp_path / task
+        log = PredictionLog(folder)
+        service, served = answering(log, model)
+        rows = model.rows(3)
+        service.predict(served, rows)
+        log.close()
+        frame = everything(folder)
+        expected = model.run(model.admit(rows).columns)
+        assert {name: frame.schema[name] for name in kinds} == kinds
+        assert frame["out_of_range"].to_list() == expected["out_of_range"].tolist()
+        logged = frame.select(list(kinds)).to_numpy()
+        arrays = [expected["set"]] if "set" in expected else [expected["lower"], expected["upper"]]
+        assert logged.tolist() == np.column_stack(arrays).tolist()

@@ -100,6 +100,38 @@ def same(result: Any, arrays: dict[str, tuple[np.ndarray, str]]) -> None:
     assert np.array_equal(result.as_numpy("probabilities"), wanted["probabilities"])
 
 
+def test_flags_travel_as_bool_in_bytes_and_over_grpc() -> None:
+    model = TabularModel(extras=True)
+    arrays = arrays_of(4)
+    columns = {name: values.tolist() for name, (values, _) in arrays.items()}
+    wanted = model.run(model.admit(columns).columns)["set"]
+    inputs = [triton_http.InferInput(n, v.shape, t) for n, (v, t) in arrays.items()]
+    for tensor, (values, _) in zip(inputs, arrays.values(), strict=True):
+        tensor.set_data_from_numpy(values, binary_data=False)
+    asked = [triton_http.InferRequestedOutput("set", binary_data=True)]
+    body, _ = triton_http.InferenceServerClient.generate_request_body(inputs, outputs=asked)
+    with serving(protocol, model) as client:
+        reply = client.post(PATH, body)
+    length = int(reply.headers["inference-header-content-length"])
+    (told,) = msgspec.json.decode(reply.body[:length])["outputs"]
+    assert (told["datatype"], told["shape"]) == ("BOOL", [4, 3])
+    assert reply.body[length:] == wanted.tobytes()
+    service = Service()
+    service.swap(Served(model))
+    server = GrpcServer(service, ServeSettings(grpc_port=0))
+    try:
+        with triton_grpc.InferenceServerClient(f"127.0.0.1:{server.port}") as remote:
+            given = [triton_grpc.InferInput(n, v.shape, t) for n, (v, t) in arrays.items()]
+            for tensor, (values, _) in zip(given, arrays.values(), strict=True):
+                tensor.set_data_from_numpy(values)
+            result = remote.infer("tabular", given)
+            assert result.as_numpy("set").tolist() == wanted.tolist()
+            faces = remote.get_model_metadata("tabular").outputs
+            assert [face.datatype for face in faces] == ["BYTES", "FP32", "BOOL", "BOOL"]
+    finally:
+        server.stop()
+
+
 @pytest.mark.parametrize("count", [1, 3, 100])
 @pytest.mark.parametrize("binary_in", [True, False])
 @pytest.mark.parametrize("binary_out", [True, False])

@@ -25,7 +25,7 @@ from drivetrain.lifecycle.adopting.inputs import AdoptedRows, target_in
 from drivetrain.lifecycle.adopting.settings import AdoptSettings
 from drivetrain.lifecycle.training.header import packages
 from drivetrain.lifecycle.training.settings import LatencyResult
-from drivetrain.lifecycle.training.ship import VECTOR_ROWS, outputs_of, size_of
+from drivetrain.lifecycle.training.ship import VECTOR_ROWS, size_of
 from drivetrain.lifecycle.training.speed import measure
 from drivetrain.monitor.reference import REFERENCE_FILE, make_reference
 from drivetrain.runtime.bundle import Bundle
@@ -114,7 +114,7 @@ def _draft(
         drivetrain=__version__,
         name=settings.name or settings.target,
         contract=adopted.contract,
-        outputs=outputs_of(target_in(adopted.contract)),
+        outputs=adopted.head.outputs,
         metric=metric.name,
         scorecard={},
         recipes=(recipe,),

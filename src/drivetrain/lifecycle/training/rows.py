@@ -19,7 +19,7 @@ from drivetrain.data.infer import infer_contract, labelled_rows, without_columns
 from drivetrain.data.read import Table, fingerprint, read_table
 from drivetrain.data.split import holdout_rows, make_folds
 from drivetrain.data.target import TargetColumn, refuse_unknown_columns
-from drivetrain.graph.program import graph_input
+from drivetrain.graph.head import Head, check_name
 from drivetrain.lifecycle.training.like import told_by
 from drivetrain.lifecycle.training.policies import discreet, with_policies
 from drivetrain.lifecycle.training.sampling import sampled_to
@@ -113,8 +113,9 @@ def make_rows(data: Any, settings: TrainSettings, reporter: Reporter) -> Rows:
         missing_values=settings.missing_values, drop=tuple(dict.fromkeys((*told.drop, *aside))),
     )  # fmt: skip
     contract = with_policies(contract, settings.policy, settings.private)
+    outputs = Head(target_of(contract)).names
     for column in contract.columns:
-        graph_input(column)  # refuses a name that the graph cannot have
+        check_name(column.name, outputs)  # refuses a name that the graph cannot have
     target = target_of(contract)
     columns = admit(contract, table.frame).columns
     labelled = np.flatnonzero(labelled_rows(table, target))

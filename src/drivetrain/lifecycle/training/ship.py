@@ -13,8 +13,7 @@ import numpy as np
 from drivetrain import __version__
 from drivetrain.bundle.vectors import make_vectors
 from drivetrain.bundle.write import write_bundle
-from drivetrain.core.contract import Target
-from drivetrain.core.manifest import CARD_FILE, Lineage, Manifest, Output, Proof
+from drivetrain.core.manifest import CARD_FILE, Lineage, Manifest, Proof
 from drivetrain.evaluate.scorecard import Scorecard, constant_baseline, scorecard
 from drivetrain.lifecycle.training.header import packages
 from drivetrain.lifecycle.training.model import FittedModel
@@ -42,17 +41,6 @@ class Shipped:
     scorecard: Scorecard
     latency: LatencyResult
     size_bytes: int
-
-
-def outputs_of(target: Target) -> tuple[Output, ...]:
-    """Return the outputs of a bundle's graph."""
-    if target.task == "regression":
-        return (Output(name="prediction", type="double", shape=(-1,)),)
-    label = "int64" if target.label_type == "int" else "string"
-    return (
-        Output(name="prediction", type=label, shape=(-1,)),
-        Output(name="probabilities", type="float", shape=(-1, len(target.classes))),
-    )
 
 
 def ship(
@@ -129,7 +117,7 @@ def _draft(
         drivetrain=__version__,
         name=settings.name or rows.target.name,
         contract=rows.contract,
-        outputs=outputs_of(rows.target),
+        outputs=fitted.program.head.outputs,
         metric=fitted.metric.name,
         scorecard={},
         recipes=tuple(

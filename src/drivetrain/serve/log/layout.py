@@ -13,12 +13,12 @@ from drivetrain.core.arrays import MISSING_TIME, Array
 from drivetrain.core.contract import Contract
 from drivetrain.core.manifest import Manifest
 
-FieldType: TypeAlias = Literal["double", "int64", "float", "string", "vector"]
+FieldType: TypeAlias = Literal["double", "int64", "float", "string", "vector", "bool"]
 _KINDS: dict[str, FieldType] = {
     "number": "double", "boolean": "double", "category": "string", "text": "string",
     "datetime": "int64", "vector": "vector",
 }  # fmt: skip
-_DTYPES = {"double": "<f8", "vector": "<f8", "float": "<f4", "int64": "<i8"}
+_DTYPES = {"double": "<f8", "vector": "<f8", "float": "<f4", "int64": "<i8", "bool": "|b1"}
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -28,7 +28,7 @@ class Field(msgspec.Struct, frozen=True):
     type: FieldType
     source: str  # an input's name, or an output's
     width: int = 0  # items of a vector
-    item: int = -1  # column of `probabilities`
+    item: int = -1  # column of an output of two axes
     hashed: bool = False
 
     @property
@@ -47,13 +47,9 @@ def layout_of(manifest: Manifest, *, hashes_private: bool = False) -> Layout:
     """Lay out the log of a bundle; private columns are left out, or hashed where there is a key."""
     fields = [*_inputs(manifest.contract, hashes_private)]
     for output in manifest.outputs:
-        if output.name == "prediction":
-            fields.append(Field("prediction", _type_of(output.type), "prediction"))
-        elif output.name == "probabilities":
-            fields += [
-                Field(f"probability.{name}", "float", "probabilities", item=number)
-                for number, name in enumerate(manifest.classes)
-            ]
+        for name, item in output.columns(manifest.classes).items():
+            place = -1 if item is None else item
+            fields.append(Field(name, _type_of(output.type), output.name, item=place))
     return Layout(tuple(fields))
 
 
@@ -69,7 +65,7 @@ def _inputs(contract: Contract, hashes_private: bool) -> Sequence[Field]:
 
 
 def _type_of(output: str) -> FieldType:
-    return output if output in ("double", "int64", "float") else "string"  # type: ignore[return-value]
+    return output if output in ("double", "int64", "float", "bool") else "string"  # type: ignore[return-value]
 
 
 def pack(field: Field, joined: Array, key: bytes) -> bytes | list[str]:

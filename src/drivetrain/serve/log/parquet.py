@@ -115,5 +115,5 @@ def _arrow_type(field: Field) -> Any:
 
     return {
         "double": pa.float64(), "int64": pa.int64(), "float": pa.float32(),
-        "string": pa.string(), "vector": pa.list_(pa.float64()),
+        "string": pa.string(), "vector": pa.list_(pa.float64()), "bool": pa.bool_(),
     }[field.type]  # fmt: skip

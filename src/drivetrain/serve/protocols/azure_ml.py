@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from drivetrain.core.contract import Contract
+from drivetrain.runtime.methods import rows_of_answers
 from drivetrain.serve.payload import read_json, refused, write_json
 from drivetrain.serve.protocol import Call, Cell, OutputName, Protocol, Reply, Request, Route
 from drivetrain.serve.service import Rows, Service
@@ -22,8 +23,9 @@ from drivetrain.serve.tables import (
     Params,
     Records,
     Split,
+    asked_method,
     method_of,
-    output_of,
+    only,
     rows_of_instances,
     rows_of_records,
     rows_of_split,
@@ -65,16 +67,16 @@ class AzureML(Protocol):
         return Call("/score", write_json(body))
 
     def read(self, body: bytes, output: OutputName) -> list[Any]:
-        return list(msgspec.json.decode(body))
+        return only(msgspec.json.decode(body), output)
 
 
 def _score(request: Request, service: Service) -> Reply:
     served = service.served()
     asked = read_json(_decoder, request.body)
     rows = _rows(asked, served.contract)
-    output = output_of(served, asked.params)
+    method = asked_method(served, asked.params)
     answer = service.predict(served, rows)
-    return Reply(write_json(answer.outputs[output].tolist()), answer=answer)
+    return Reply(write_json(rows_of_answers(answer.outputs, method)), answer=answer)
 
 
 def _rows(asked: Asked, contract: Contract) -> Rows:

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from drivetrain.core.contract import Contract
+from drivetrain.runtime.methods import rows_of_answers
 from drivetrain.serve.explanation import MOST_ROWS, check_rows, explain_rows
 from drivetrain.serve.payload import read_json, refused, write_json
 from drivetrain.serve.protocol import Call, Cell, OutputName, Protocol, Reply, Request, Route
@@ -24,8 +25,9 @@ from drivetrain.serve.tables import (
     PREDICTIONS_SCHEMA,
     Columns,
     Params,
+    asked_method,
     method_of,
-    output_of,
+    only,
     rows_of_columns,
     rows_of_instances,
     schemas_of,
@@ -105,7 +107,7 @@ class KServeV1(Protocol):
         return Call(f"/v1/models/{model}:predict", write_json(body))
 
     def read(self, body: bytes, output: OutputName) -> list[Any]:
-        return list(msgspec.json.decode(body)["predictions"])
+        return only(msgspec.json.decode(body)["predictions"], output)
 
 
 def _models(request: Request, service: Service) -> Reply:
@@ -129,9 +131,9 @@ def _predict(request: Request, service: Service) -> Reply:
     elif asked.instances is not UNSET:
         member = "predictions"
         rows = rows_of_instances(asked.instances, served.contract, "instances")
-    output = output_of(served, asked.parameters)
+    method = asked_method(served, asked.parameters)
     answer = service.predict(served, rows)
-    return Reply(write_json({member: answer.outputs[output].tolist()}), answer=answer)
+    return Reply(write_json({member: rows_of_answers(answer.outputs, method)}), answer=answer)
 
 
 def _explain(request: Request, service: Service) -> Reply:

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from drivetrain.core.contract import Contract
+from drivetrain.runtime.methods import rows_of_answers
 from drivetrain.serve.arrow_body import ARROW, PARQUET, read_table, write_answer
 from drivetrain.serve.payload import read_json, refused, write_json
 from drivetrain.serve.protocol import JSON, Call, Cell, OutputName, Protocol, Reply, Request, Route
@@ -30,8 +31,9 @@ from drivetrain.serve.tables import (
     Params,
     Records,
     Split,
+    asked_method,
     method_of,
-    output_of,
+    only,
     rows_of_columns,
     rows_of_csv,
     rows_of_records,
@@ -112,7 +114,7 @@ class MLflow(Protocol):
         return Call("/invocations", write_json(body))
 
     def read(self, body: bytes, output: OutputName) -> list[Any]:
-        return list(msgspec.json.decode(body)["predictions"])
+        return only(msgspec.json.decode(body)["predictions"], output)
 
 
 def _ping(request: Request, service: Service) -> Reply:
@@ -134,11 +136,11 @@ def _invocations(request: Request, service: Service) -> Reply:
         rows = rows_of_csv(request.body)
     else:
         rows = read_table(request.body, request.media, service)
-    output = output_of(served, params)
+    method = asked_method(served, params)
     answer = service.predict(served, rows)
     if request.header(b"accept") == ARROW:
         return Reply(write_answer(answer, served), media=ARROW, answer=answer)
-    body = write_json({"predictions": answer.outputs[output].tolist()})
+    body = write_json({"predictions": rows_of_answers(answer.outputs, method)})
     return Reply(body, answer=answer)
 
 

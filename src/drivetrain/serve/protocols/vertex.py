@@ -15,14 +15,16 @@ from typing import Any
 import msgspec
 
 from drivetrain.core.contract import Contract
+from drivetrain.runtime.methods import rows_of_answers
 from drivetrain.serve.payload import read_json, write_json
 from drivetrain.serve.protocol import Call, Cell, OutputName, Protocol, Reply, Request, Route
 from drivetrain.serve.service import Service
 from drivetrain.serve.tables import (
     PREDICTIONS_SCHEMA,
     Params,
+    asked_method,
     method_of,
-    output_of,
+    only,
     rows_of_instances,
     schemas_of,
 )
@@ -68,7 +70,7 @@ class Vertex(Protocol):
         return Call(path, write_json(body))
 
     def read(self, body: bytes, output: OutputName) -> list[Any]:
-        return list(msgspec.json.decode(body)["predictions"])
+        return only(msgspec.json.decode(body)["predictions"], output)
 
 
 def _health(request: Request, service: Service) -> Reply:
@@ -80,9 +82,11 @@ def _predict(request: Request, service: Service) -> Reply:
     served = service.served()
     asked = read_json(_decoder, request.body)
     rows = rows_of_instances(asked.instances, served.contract, "instances")
-    output = output_of(served, asked.parameters)
+    method = asked_method(served, asked.parameters)
     answer = service.predict(served, rows)
-    return Reply(write_json({"predictions": answer.outputs[output].tolist()}), answer=answer)
+    return Reply(
+        write_json({"predictions": rows_of_answers(answer.outputs, method)}), answer=answer
+    )
 
 
 protocol = Vertex()
