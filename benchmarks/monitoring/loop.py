@@ -1,6 +1,7 @@
 """Run the whole loop on streams that drift, beside the first model, which is never retrained.
 
     python -m benchmarks.monitoring.loop [--only elec2 bike] [--pictures FOLDER] [--data FOLDER]
+                                         [--poison shuffled|swapped] [--from 6] [--to 9] [--believe]
 
 The first rows train a champion. The rest goes, in its order of time and window by window, through a
 real server that follows the ledger and keeps its prediction log. Labels come one window late. After
@@ -9,6 +10,9 @@ realised quality; a breach retrains, compares, gives the challenger a canary's s
 and promotes it or takes it back, with no hand on it. The table holds what clients were answered,
 whichever model did, and what the first model answers to the same rows. Only time is squeezed: a
 window is rows and not days, and there is no cooldown.
+
+With ``--poison`` the labels of some windows are wrong, in what is learned and in what is judged on
+alike; scores are by the true ones. With ``--believe`` the loop believes any label.
 """
 
 from __future__ import annotations
@@ -52,6 +56,23 @@ SHARE, CANARY_ROWS = 25.0, 200
 RECENT = 4  # windows of labelled rows that a retrain takes
 
 
+def swapped(labels: pl.Series) -> pl.Series:
+    """Return the other end of the scale: of two classes the other, of values the mirrored."""
+    return pl.Series(labels.max() + labels.min() - labels)
+
+
+POISONS = {"shuffled": lambda labels: labels.shuffle(seed=0), "swapped": swapped}
+
+
+@dataclass(frozen=True)
+class Poison:
+    """Windows whose labels are wrong, numbered from 1."""
+
+    kind: str = "shuffled"
+    windows: range = range(0)
+    believe: bool = False
+
+
 @dataclass
 class Told:
     """One window: scores of what was answered, and what the loop did after it."""
@@ -67,8 +88,9 @@ class Told:
 class Run:
     """A champion in a ledger, a server that follows it, and its log."""
 
-    def __init__(self, stream: Stream, work: Path) -> None:
+    def __init__(self, stream: Stream, work: Path, gate: dict[str, float]) -> None:
         self.stream = stream
+        self.gate = gate
         self.url = f"sqlite:///{work}/ledger.db"
         self.log = work / "log"
         self.book = Ledger(self.url)
@@ -126,7 +148,7 @@ class Run:
         settings = KeepWatchingSettings(
             once=True, window=f"{size} rows", windows=4, retrain="same", time_limit=TRAIN_S,
             retrain_rows=RECENT * size, cooldown_s=0, canary=SHARE, canary_rows=CANARY_ROWS,
-            ledger=self.url, workers=WORKERS,
+            ledger=self.url, workers=WORKERS, gate=self.gate,
         )  # fmt: skip
         return keep_watching(f"ledger:/{NAME}@champion", self.log, settings, progress=progress)
 
@@ -155,9 +177,9 @@ def answers_of(found: pl.DataFrame, classes: tuple[str, ...]) -> Array:
     return np.column_stack([found[f"probability.{name}"].to_numpy() for name in classes])
 
 
-def run(stream: Stream, work: Path, say: Any) -> tuple[list[Told], Run]:
+def run(stream: Stream, work: Path, say: Any, poison: Poison) -> tuple[list[Told], Run]:
     """Go through a stream; the server is stopped at the end."""
-    live = Run(stream, work)
+    live = Run(stream, work, {"labels": 0.0} if poison.believe else {})
     told: list[Told] = []
     late: pl.DataFrame | None = None
     target = live.fixed.contract.target
@@ -169,7 +191,10 @@ def run(stream: Stream, work: Path, say: Any) -> tuple[list[Told], Run]:
             outputs = live.fixed.run(live.fixed.admit(rows.drop(stream.target)).columns)
             if late is not None:
                 add_labels(late, log=live.log, bundle=live.fixed.path)
-            late = pl.DataFrame({"prediction_id": ids, "label": rows[stream.target]})
+            given = rows[stream.target]
+            if len(told) + 1 in poison.windows:
+                given = POISONS[poison.kind](given)
+            late = pl.DataFrame({"prediction_id": ids, "label": given})
             steps: list[str] = []
 
             def hear(news: Progress, steps: list[str] = steps) -> None:
@@ -206,7 +231,7 @@ def line(number: int, one: Told) -> str:
     """Write one row of the table."""
     guess = "" if one.estimate is None else f"{one.estimate:.4f}"
     by = "+".join(f"v{version}" for version in one.versions)
-    steps = " · ".join(step[:100] for step in one.steps)
+    steps = " · ".join(step[:160] for step in one.steps)
     return (
         f"{number:>6}  {one.loop:>9.4f}  {one.fixed:>9.4f}  {guess:>9}  {one.drift:>5}  "
         f"{by:<8}  {steps}"
@@ -249,7 +274,15 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=os.environ.get("DRIVETRAIN_DATA", default))
     parser.add_argument("--only", nargs="*", choices=tuple(STREAMS), default=tuple(STREAMS))
     parser.add_argument("--pictures", type=Path, help="folder of the SVG files")
+    parser.add_argument("--poison", choices=tuple(POISONS), help="labels that are wrong")
+    parser.add_argument("--from", dest="first", type=int, default=6, help="first such window")
+    parser.add_argument("--to", type=int, default=9, help="last such window")
+    parser.add_argument("--believe", action="store_true", help="believe any label")
     options = parser.parse_args()
+    poison = Poison()
+    if options.poison:
+        windows = range(options.first, options.to + 1)
+        poison = Poison(options.poison, windows, options.believe)
     found: dict[str, Any] = {}
 
     def say(text: str) -> None:
@@ -261,7 +294,7 @@ def main() -> int:
         stream = STREAMS[name](Path(options.data))
         with tempfile.TemporaryDirectory() as folder:
             say(f"{stream.name}\nwindow       loop      fixed   estimate  drift  by        steps")
-            told, live = run(stream, Path(folder), say)
+            told, live = run(stream, Path(folder), say, poison)
             found[name] = summary(told, live, time.monotonic() - began)
         if options.pictures:
             options.pictures.mkdir(parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ def rows(count: int, *, seed: int, turned: bool = False) -> pl.DataFrame:
     random = np.random.default_rng(seed)
     size, age = random.normal(size=(2, count))
     code = random.integers(0, 4, count)
-    strength = (-1.5 if turned else 1.5) * size + age + 0.5 * (code - 1.5)
+    strength = (0.3 if turned else 1.5) * size + (2.0 if turned else 1.0) * age + 0.5 * (code - 1.5)
     yes = random.random(count) < 1 / (1 + np.exp(-strength))
     return pl.DataFrame({"size": size, "age": age, "code": [str(c) for c in code],
                          "answer": np.where(yes, "yes", "no")})  # fmt: skip
@@ -81,6 +81,15 @@ def test_labels_that_were_shuffled_keep_the_champion(url: str) -> None:
     assert not verdict.passed
     assert verdict.outcome == "worse"
     assert "quality: worse" in verdict.summary
+
+
+def test_wrong_labels_in_learned_and_judged_rows_alike_keep_the_champion(url: str) -> None:
+    swapped = pl.col("answer").replace_strict({"yes": "no", "no": "yes"})
+    found = retrain("m", data=rows(1600, seed=2).with_columns(swapped), ledger=url, **FAST)
+    verdict = judged(url, found)
+    assert verdict.outcome == "better"  # by those labels
+    assert not verdict.passed
+    assert "labels: not believable" in verdict.summary
 
 
 def test_one_at_a_time_with_a_cooldown_and_a_budget(url: str) -> None:

@@ -125,7 +125,7 @@ def scorecard(
     target = _target(contract, y)
     main = find_metric(metric, target.task)
     answers = ask(model, target, columns)
-    sides = {"model": answers, "constant": _constant_answers(constant, target, len(y))}
+    sides = {"model": answers, "constant": constant_answers(constant, target, len(y))}
     if linear is not None:
         sides["linear"] = _answers_of(linear, target)
     metrics = [main, *(METRICS[name] for name in main_metrics(target.task) if name != main.name)]
@@ -245,7 +245,8 @@ def _answers_of(prediction: Array, target: Target) -> Answers:
     return Answers(values=labels, probabilities=prediction.astype(np.float64))
 
 
-def _constant_answers(constant: FloatVector, target: Target, rows: int) -> Answers:
+def constant_answers(constant: FloatVector, target: Target, rows: int) -> Answers:
+    """Return what :func:`constant_baseline` answers to so many rows."""
     return _answers_of(np.tile(constant, (rows, 1)), target)
 
 

@@ -18,9 +18,10 @@ import polars as pl
 from drivetrain.core.contract import Target
 from drivetrain.core.errors import DataError
 from drivetrain.evaluate.answers import ask
+from drivetrain.evaluate.believable import SHARE, doubt
 from drivetrain.evaluate.comparison import Paired, Sides, compare_answers, default_margins
 from drivetrain.lifecycle.canary import challenger_of
-from drivetrain.lifecycle.evaluate import target_of
+from drivetrain.lifecycle.evaluate import target_of, training_scorecard
 from drivetrain.lifecycle.labelled import labelled_log
 from drivetrain.lifecycle.watch import WatchSettings, baseline_of, watched_metric
 from drivetrain.monitor.alarm import is_worse, tolerance_of
@@ -82,6 +83,7 @@ class _Canary:
     log: Path
     since_us: int
     rows: int  # asked for
+    labels: float  # share of the champion's lead that they must show
 
     @property
     def target(self) -> Target:
@@ -89,7 +91,14 @@ class _Canary:
 
 
 def judge_canary(
-    book: Ledger, name: str, log: str | Path, begun: Entry, *, rows: int, slower: float = SLOWER
+    book: Ledger,
+    name: str,
+    log: str | Path,
+    begun: Entry,
+    *,
+    rows: int,
+    slower: float = SLOWER,
+    labels: float = SHARE,
 ) -> CanaryState:
     """Say whether a canary goes on, from what both answered since it began.
 
@@ -104,6 +113,8 @@ def judge_canary(
     ----------
     slower
         Most of the champion's time for a request.
+    labels
+        Least share of the champion's lead over a constant for labels to be believed: others wait.
     """
     refused = [
         entry for entry in book.history(name, kind="deployment", subject=begun.subject)
@@ -114,14 +125,19 @@ def judge_canary(
     champion, challenger = (
         Model.load(book.version(name, which).location) for which in (CHAMPION, challenger_of(begun))
     )
-    canary = _Canary(champion, challenger, Path(log), since_us=begun.at_us, rows=rows)
+    canary = _Canary(
+        champion, challenger, Path(log), since_us=begun.at_us, rows=rows, labels=labels
+    )
     old, new = _side(canary, champion), _side(canary, challenger)
     known: dict[str, Any] = {"champion": old, "challenger": new}
     health = read_health(log, since_us=begun.at_us)
     tallies = [health.get(m.manifest.content_hash, Tally()) for m in (champion, challenger)]
     if harmed := harm(*tallies, slower=slower):
         return CanaryState(decision="take back", told=harmed, **known)
-    paired = _paired(canary)
+    paired, doubted = _paired(canary)
+    if doubted:
+        told = f"labels of the canary's time are not believable: {doubted}"
+        return CanaryState(decision="wait", told=told, paired=paired, **known)
     if paired is not None:
         decision, told = _by_labels(canary, paired, new)
         return CanaryState(decision=decision, told=told, paired=paired, **known)
@@ -160,23 +176,31 @@ def _by_labels(canary: _Canary, paired: Paired, new: Side) -> tuple[Decision, st
     return ("promote" if gain.gain > 0 else "take back"), told
 
 
-def _paired(canary: _Canary) -> Paired | None:
-    """Run both graphs on the labelled rows since it began; None where that cannot be done."""
+def _paired(canary: _Canary) -> tuple[Paired | None, str]:
+    """Run both graphs on the labelled rows since it began; None where that cannot be done.
+
+    The text says why the labels are in doubt, if they are.
+    """
     try:
         frame = labelled_log(canary.log, canary.old.manifest, since_us=canary.since_us)
     except DataError:  # no label yet
-        return None
+        return None, ""
     wanted = {*canary.old.contract.names, *canary.new.contract.names}
     if frame.height < FEWEST_LABELS or not wanted <= set(frame.columns):
-        return None
-    target = canary.target
+        return None, ""
+    target, manifest = canary.target, canary.old.manifest
     y = admit_target(target, frame[target.name])
     if target.task != "regression" and len(np.unique(y)) < 2:
-        return None
+        return None, ""
     columns = [model.admit(frame.drop(target.name)).columns for model in (canary.old, canary.new)]
     sides = Sides(y, ask(canary.old, target, columns[0]), ask(canary.new, target, columns[1]))
-    metric = find_metric(canary.old.manifest.metric, target.task)
-    return compare_answers(sides, canary.old.contract, columns[0], metric=metric, level=LEVEL)
+    metric = find_metric(manifest.metric, target.task)
+    doubted = ""
+    if manifest.scorecard and canary.labels:
+        card = training_scorecard(manifest)
+        doubted = doubt(card, target, y, sides.champion, metric=metric, share=canary.labels)
+    paired = compare_answers(sides, canary.old.contract, columns[0], metric=metric, level=LEVEL)
+    return paired, doubted
 
 
 def _apart(canary: _Canary, old: Realised, new: Side) -> tuple[Decision, str]:

@@ -17,6 +17,7 @@ from drivetrain.core.settings import build
 from drivetrain.data.read import Table, read_table
 from drivetrain.data.target import labelled_rows
 from drivetrain.evaluate.answers import ask
+from drivetrain.evaluate.believable import SHARE, doubt
 from drivetrain.evaluate.comparison import (
     Margins,
     Outcome,
@@ -26,11 +27,12 @@ from drivetrain.evaluate.comparison import (
     default_margins,
 )
 from drivetrain.lifecycle.diff import fits
-from drivetrain.lifecycle.evaluate import target_of
+from drivetrain.lifecycle.evaluate import target_of, training_scorecard
 from drivetrain.lifecycle.gates import (
     Gate,
     contract_gate,
     is_cheaper,
+    labels_gate,
     latency_gate,
     measure_costs,
     quality_gate,
@@ -86,6 +88,14 @@ class CompareSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     minimum_rows: Annotated[
         int, msgspec.Meta(description="smallest part of the rows to judge on its own", ge=20)
     ] = 200
+    labels: Annotated[
+        float,
+        msgspec.Meta(
+            description="least share of its lead over a constant in training that the champion "
+            "must still show for the labels to be believed; 0 believes any",
+            ge=0, le=1,
+        ),
+    ] = SHARE  # fmt: skip
     level: Annotated[float, msgspec.Meta(description="of the interval of the gain", gt=0, lt=1)] = (
         0.99
     )
@@ -129,8 +139,9 @@ def compare(
 ) -> Comparison:
     """Judge a challenger against a champion on the same labelled rows.
 
-    It passes where every gate passes: it fits the champion's requests, is better (or not worse and
-    cheaper), is worse on no part of the rows for sure, is not much slower or larger, and a real
+    It passes where every gate passes: it fits the champion's requests, the labels are believable
+    (of shuffled or swapped ones the champion knows nothing any more), it is better (or not worse
+    and cheaper), is worse on no part of the rows for sure, is not much slower or larger, and a real
     server answers as it does. A tie keeps the champion. Take rows that neither has learned from,
     the latest there are.
 
@@ -211,6 +222,7 @@ def _gates(
     saves = is_cheaper(costs[0], costs[1], settings.cheaper)
     gates = [
         suits,
+        labels_gate(_doubt(sides, old.manifest, paired.metric, settings.labels)),
         quality_gate(paired, is_cheaper=saves, cheaper=settings.cheaper),
         slices_gate(paired),
         latency_gate(costs[0], costs[1], most=settings.latency),
@@ -220,6 +232,16 @@ def _gates(
         reporter.say("compare", "a real server answers")
         gates.append(smoke_gate(smoke(new.path, new, rows)))
     return tuple(gates), paired
+
+
+def _doubt(sides: Sides, champion: Manifest, metric: str, share: float) -> str:
+    target = target_of(champion)
+    if not champion.scorecard or not share:
+        return ""
+    return doubt(
+        training_scorecard(champion), target, sides.y, sides.champion,
+        metric=find_metric(metric, target.task), share=share,
+    )  # fmt: skip
 
 
 def _paired(sides: Sides, old: Model, columns: Columns, settings: CompareSettings) -> Paired:

@@ -46,6 +46,14 @@ def contract_gate(champion: Model, challenger: Model, *, fits: bool) -> Gate:
     )
 
 
+def labels_gate(doubted: str) -> Gate:
+    """Refuse to compare on labels that are not believable."""
+    told = f"not believable: {doubted}. Look at them; where they are right, set --labels 0" if (
+        doubted
+    ) else "the champion's answers bear them out"  # fmt: skip
+    return Gate(gate="labels", passed=not doubted, told=told)
+
+
 def quality_gate(paired: Paired, *, is_cheaper: bool, cheaper: float) -> Gate:
     """Pass what is better, or not worse and cheaper."""
     gain, margins = paired.difference, paired.margins

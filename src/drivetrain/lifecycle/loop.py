@@ -14,6 +14,7 @@ import msgspec
 
 from drivetrain.core.errors import DataError, GateError
 from drivetrain.core.progress import Listener, Reporter
+from drivetrain.evaluate.believable import SHARE
 from drivetrain.lifecycle.canary import begin_canary, challenger_of, champion_only
 from drivetrain.lifecycle.canary_judge import SLOWER, judge_canary
 from drivetrain.lifecycle.compare import compare
@@ -220,6 +221,7 @@ class _Loop:
         state = judge_canary(
             self._book, self._name, self._log, begun, rows=self._settings.canary_rows,
             slower=float(self._settings.gate.get("latency", SLOWER)),
+            labels=float(self._settings.gate.get("labels", SHARE)),
         )  # fmt: skip
         if state.decision == "wait":
             return Step(step="wait", told=state.told)

@@ -43,7 +43,7 @@ class Canary:
 
     def answer(
         self, which: int, rows: int, *, labels_after_us: int | None, seed: int = 1,
-        ago_us: int = 0, leave_out: tuple[str, ...] = (),
+        ago_us: int = 0, swapped: bool = False, leave_out: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         drawn = monitored_rows(rows, seed=seed + which)
         model = self.models[which]
@@ -54,7 +54,8 @@ class Canary:
             name=f"{start_us:020d}-w{which}.parquet", leave_out=leave_out,
         )  # fmt: skip
         if labels_after_us is not None:
-            labels = np.array(["no", "yes"], dtype=object)[drawn.y.astype(int)].tolist()
+            names = ["yes", "no"] if swapped else ["no", "yes"]
+            labels = np.array(names, dtype=object)[drawn.y.astype(int)].tolist()
             store = LabelStore(self.log / LABELS_FOLDER)
             store.add(ids, labels, at_us=start_us + labels_after_us)
 
@@ -85,6 +86,15 @@ def test_what_is_neither_waits_for_more_rows_and_then_goes_by_the_sign(tmp_path,
     canary.answer(1, 300, labels_after_us=1)
     state = canary.judge()
     assert (state.decision, state.paired.outcome) == ("promote", "not worse")
+
+
+def test_labels_that_are_not_believable_decide_nothing(tmp_path, bundles) -> None:
+    canary = Canary(tmp_path, bundles["true"], bundles["turned"])
+    for which in (0, 1):
+        canary.answer(which, 300, labels_after_us=1, swapped=True)
+    state = canary.judge()
+    assert (state.decision, state.paired.outcome) == ("wait", "better")
+    assert "not believable" in state.told
 
 
 def test_without_the_columns_each_is_scored_on_its_own_rows(tmp_path, bundles) -> None:

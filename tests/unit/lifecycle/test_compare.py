@@ -51,7 +51,7 @@ def test_a_better_challenger_passes_every_gate_and_answers_on_a_real_server(fold
     assert found.passed, found.summary
     assert found.outcome == "better"
     assert {gate.gate for gate in found.gates} == {
-        "contract", "quality", "slices", "latency", "size", "smoke",
+        "contract", "labels", "quality", "slices", "latency", "size", "smoke",
     }  # fmt: skip
     assert found.paired.difference.low > 0
 
@@ -76,6 +76,22 @@ def test_a_stated_margin_decides_what_is_not_worse(folder: Path) -> None:
     lenient = judged(folder, "good", "blind", margin=0.5)
     assert lenient.outcome == "not worse"
     assert "slices" not in failed(lenient)
+
+
+@pytest.mark.parametrize("poison", ["shuffled", "swapped"])
+def test_labels_that_the_champion_knows_nothing_of_decide_nothing(folder, poison) -> None:
+    rows = labelled()
+    swapped = rows["answer"].replace_strict({"yes": "no", "no": "yes"})
+    wrong = swapped if poison == "swapped" else rows["answer"].shuffle(seed=0)
+    rows = rows.with_columns(wrong.alias("answer"))
+    more = {"server": False, "latency": 50.0, "level": 0.5, "least_gain": 0.0}
+    found = compare(folder / "good", folder / "weak", rows, **more)
+    assert not found.passed
+    assert found.summary.startswith("labels: not believable: the champion's auc on them is ")
+    if poison == "swapped":  # believed, the weaker model would have been promoted
+        believed = compare(folder / "good", folder / "weak", rows, labels=0.0, **more)
+        assert believed.outcome == "better"
+        assert "labels" not in failed(believed)
 
 
 def test_each_cost_has_its_gate(folder: Path) -> None:
