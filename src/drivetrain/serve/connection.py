@@ -3,16 +3,20 @@
 uvicorn waits for ever for a request to arrive and buffers headers without end. Here the request
 line and headers are bounded in size and number (431), and head and body each in time (a client
 that stays silent is disconnected, one that stalls within a body gets 408). A request for which the
-worker has no place is refused here, before a task or anything else is made for it.
+worker has no place is refused here, before a task or anything else is made for it. uvicorn reads on
+after each answer, whatever waits in line on the same connection, and lets a timer hold a connection
+that was reset; here nothing is read while a request stands in line, and what is gone is let go.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sized
 from time import perf_counter
 from typing import Any
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from drivetrain.core.errors import RequestError
@@ -41,6 +45,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = _Flow(transport, self.pipeline)
         self._await(self.settings.header_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -49,6 +54,8 @@ class BoundedConnection(HttpToolsProtocol):
             self._lined_up_s = None
             self.served.admission.queued -= 1
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        self.pipeline.clear()
 
     def data_received(self, data: bytes) -> None:
         self._head_bytes += len(data)
@@ -111,10 +118,7 @@ class BoundedConnection(HttpToolsProtocol):
             self.transport.close()
             return
         self.transport.write(reply)
-        self._unset_keepalive_if_required()
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
+        self._keep_alive()
         if pause_s:
             self.flow.pause_reading()
             self.loop.call_later(pause_s, self.flow.resume_reading)
@@ -205,6 +209,10 @@ class BoundedConnection(HttpToolsProtocol):
         if self.served.service.is_leaving:
             self.transport.close()
             return
+        self._keep_alive()
+
+    def _keep_alive(self) -> None:
+        self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
@@ -268,6 +276,18 @@ class BoundedConnection(HttpToolsProtocol):
             )
             self.transport.write(STATUS_LINE[error.http_status] + head % len(body) + body)
         self.transport.close()
+
+
+class _Flow(FlowControl):
+    """Reads no more from a connection while a request of its own waits in line."""
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self._waiting:
+            super().resume_reading()
 
 
 class _ShedCycle:
