@@ -11,7 +11,8 @@
     │   ├── RequestError      (ValueError)      2   4xx   a request refused for its form or size
     │   └── UnknownNameError  (LookupError)     2   404   no such model, version, plug-in
     ├── GateError                               1   409   a gate refused: the proof, a strict check
-    │   └── ParityError                         1   409   graph and fitted thing differ
+    │   ├── ParityError                         1   409   graph and fitted thing differ
+    │   └── LimitError                          1   409   no model is as quick or small as asked
     ├── MachineError                            3   503   the environment failed
     │   ├── ResourceError     (OSError)         3   503   a port, a disk, memory, time
     │   └── MissingLibraryError (ImportError)   3   503   an extra is not installed
@@ -189,6 +190,12 @@ class ParityError(GateError):
     """The graph and the fitted thing it claims to be differ beyond tolerance."""
 
     default_code = "DT110"
+
+
+class LimitError(GateError):
+    """No model that was found is as quick, or as small, as it has to be."""
+
+    default_code = "DT140"
 
 
 class MachineError(DrivetrainError):

@@ -15,11 +15,13 @@ from drivetrain.lifecycle.training.settings import TrialRow
 from drivetrain.runtime.bundle import read_bundle
 from drivetrain.search.journal import (
     JOURNAL_FILE,
+    ChoiceEntry,
     EndEntry,
     read_journal,
     searched_entries,
 )
 from drivetrain.search.replay import header_in
+from drivetrain.search.shrink import Measured
 from drivetrain.stats.metrics import find_metric
 
 __all__ = ["LeaderboardResult", "LeaderboardSettings", "leaderboard"]
@@ -39,6 +41,7 @@ class LeaderboardResult(msgspec.Struct, frozen=True, kw_only=True):
     metric: str
     status: Literal["ended", "not ended"]
     trials: tuple[TrialRow, ...]
+    front: tuple[Measured, ...] = ()  # models of these trials, the least error first
 
 
 def leaderboard(run: str | Path) -> LeaderboardResult:
@@ -81,6 +84,7 @@ def _of_bundle(path: Path) -> LeaderboardResult:
         metric=manifest.metric,
         status="ended",
         trials=tuple(msgspec.convert(row, TrialRow) for row in rows),
+        front=msgspec.convert(manifest.measured.get("front", ()), tuple[Measured, ...]),
     )
 
 
@@ -88,6 +92,7 @@ def _of_run(folder: Path) -> LeaderboardResult:
     entries = read_journal(folder / JOURNAL_FILE)
     metric = find_metric(header_in(entries).settings["metric"])
     ends = [entry for entry in entries if isinstance(entry, EndEntry)]
+    fronts = [e.value for e in entries if isinstance(e, ChoiceEntry) and e.name == "shrink"]
     return LeaderboardResult(
         where=str(folder),
         metric=metric.name,
@@ -95,4 +100,5 @@ def _of_run(folder: Path) -> LeaderboardResult:
         trials=leaderboard_rows(
             searched_entries(entries), ends[-1].weights if ends else {}, metric
         ),
+        front=msgspec.convert(fronts[-1] if fronts else (), tuple[Measured, ...]),
     )

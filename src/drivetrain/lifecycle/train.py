@@ -1,7 +1,8 @@
 """Train: from a table and a target to a bundle, under one hard time limit.
 
-``rows`` reads, checks and splits; ``tried`` searches; ``mix`` blends; ``renew`` fits again on every
-row; ``prove`` compares graph and libraries; ``ship`` evaluates through the graph, measures, writes.
+``rows`` reads, checks and splits; ``tried`` searches; ``mix`` blends; ``shrink`` chooses how large
+a model; ``renew`` fits it again on every row; ``prove`` compares graph and libraries; ``ship``
+evaluates through the graph, measures and writes.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ from drivetrain.core.progress import Listener, Reporter, silent
 from drivetrain.core.settings import build
 from drivetrain.lifecycle.tracking import tracking
 from drivetrain.lifecycle.training.header import find_task_metric, header_of
-from drivetrain.lifecycle.training.mix import mix
 from drivetrain.lifecycle.training.model import FittedModel
 from drivetrain.lifecycle.training.places import Places, choose_places, clearing
 from drivetrain.lifecycle.training.prove import choose_proof_rows, prove_model
@@ -41,6 +41,7 @@ from drivetrain.lifecycle.training.settings import (
     TrialRow,
 )
 from drivetrain.lifecycle.training.ship import Shipped, ship
+from drivetrain.lifecycle.training.shrink import shrink, shrink_s, within_limits
 from drivetrain.lifecycle.training.stages import Clock, Run
 from drivetrain.lifecycle.training.tried import try_recipes
 from drivetrain.models.brought.reference import reference_of
@@ -83,6 +84,9 @@ def train(
     workers: int | None = None,
     memory_limit: float | None = None,
     trials: int | None = None,
+    max_latency_us: float | None = None,
+    max_size_mb: float | None = None,
+    min_rows_per_s: float | None = None,
     like: str | Path | None = None,
     recipes: str = "search",
     families: Sequence[object] = (),
@@ -112,6 +116,8 @@ def train(
         If the data or the target cannot be used.
     SettingError
         If a setting is wrong, or the time limit too short for anything.
+    LimitError
+        If no model is as quick or small as asked; the trials are kept for another run.
     ParityError
         If the graph and the fitted models differ: nothing is written then.
     """
@@ -123,7 +129,8 @@ def train(
         "weight": weight, "holdout": holdout, "folds": folds, "refit": refit, "strict": strict,
         "overwrite": overwrite, "name": name, "workers": workers,
         "memory_limit": memory_limit,
-        "trials": trials, "like": None if like is None else str(like),
+        "trials": trials, "max_latency_us": max_latency_us, "max_size_mb": max_size_mb,
+        "min_rows_per_s": min_rows_per_s, "like": None if like is None else str(like),
         "recipes": recipes, "family": tuple(reference_of(each) for each in families),
     }  # fmt: skip
     return run(data, build(TrainSettings, values, source="train()"), Reporter(progress))
@@ -202,11 +209,13 @@ def _train(
         journal.append(_start(data, settings))
         budget = replace(budget.measured(), columns=len(rows.contract.columns))
         window = budget.window()
-        kept = journal.choose("kept for every row", lambda: kept_s(rows, settings, budget))
-        budget = replace(budget, kept_s=kept)
+        refit, shrunk = journal.choose(
+            "kept", lambda: [kept_s(rows, settings, budget), shrink_s(settings, budget)]
+        )
         stages = Run(
             rows=rows, proof=proof, metric=metric, settings=settings, journal=journal,
-            budget=budget, window=window, staff=staff, reporter=reporter, clock=clock,
+            budget=replace(budget, kept_s=refit), window=window, staff=staff,
+            reporter=reporter, shrink_s=shrunk, clock=clock,
         )  # fmt: skip
         shipped, fitted = _work(stages, places)
         _end(journal, shipped, fitted, budget)
@@ -218,8 +227,8 @@ def _work(run: Run, places: Places) -> tuple[Shipped, FittedModel]:
     stage = run.clock.stage
     with stage("search"):
         tried = try_recipes(run)
-    with stage("mix"):
-        searched = mix(run, tried)
+    with stage("shrink"):
+        searched = shrink(run, tried)
     with stage("every row"):
         fitted, renewed = renew(run, searched)
     run.staff.crew.close()
@@ -227,6 +236,7 @@ def _work(run: Run, places: Places) -> tuple[Shipped, FittedModel]:
     with stage("proof"):
         judged = prove_model(run.rows, fitted, run.proof)
         shipping = judged if renewed is None else prove_model(run.rows, renewed, run.proof)
+        shipping = within_limits(run, judged, shipping)
     shipped = ship(run, searched, judged, shipping, places)
     return shipped, shipping.fitted
 
@@ -279,6 +289,7 @@ def _result(shipped: Shipped, fitted: FittedModel, places: Places, budget: Budge
         latency=shipped.latency,
         size_bytes=shipped.size_bytes,
         leaderboard=fitted.leaderboard,
+        front=fitted.front,
         findings=manifest.findings,
         decisions=manifest.decisions,
     )

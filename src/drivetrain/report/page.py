@@ -20,8 +20,14 @@ REPORT_FILE = "report.html"
 _SEVERITY = {"error": 0, "warning": 1, "info": 2}
 
 
-def render_report(manifest: Manifest, leaderboard: Sequence[Mapping[str, Any]] = ()) -> bytes:
+def render_report(
+    manifest: Manifest,
+    leaderboard: Sequence[Mapping[str, Any]] = (),
+    front: Sequence[Any] = (),
+) -> bytes:
     """Render the report. The same manifest gives the same bytes: no date and no timing is in it.
+
+    But for the timings that a choice was made by, which are those of the journal.
 
     Parameters
     ----------
@@ -30,6 +36,8 @@ def render_report(manifest: Manifest, leaderboard: Sequence[Mapping[str, Any]] =
     leaderboard
         The trials, best first, each with ``trial``, ``family``, ``status``, ``score``,
         ``weight`` and ``error``; other members (timings) are not shown.
+    front
+        Models of the same trials that were measured, of ``search.shrink.Measured``.
 
     Returns
     -------
@@ -53,6 +61,7 @@ def render_report(manifest: Manifest, leaderboard: Sequence[Mapping[str, Any]] =
         choices=[d for d in manifest.decisions if not _of_column(d)],
         columns=_columns(manifest),
         leaderboard=leaderboard,
+        front=front,
         recipes=manifest.recipes,
     ).encode()
 

@@ -1,18 +1,16 @@
-"""The blend: which trials answer together, and with what weight.
+"""Blends: which trials answer together, and with what weight.
 
 Greedy selection with replacement (Caruana et al., ICML 2004) on out-of-fold predictions, in
 probability space: in each of up to 25 steps the trial that helps the mean most is added once more.
 The best prefix is kept. Selection overfits what it selects on, so the blend replaces the best
-single trial only if it also wins in most bootstrap resamples of the same rows.
-
-Costs are held by tiers. In the dearest one a trial may also be served with some of its folds'
-models: different trials err more differently than the folds of one, so members come first, and
-what is left of the tier is filled with more models of each.
+single trial only if it also wins in most bootstrap resamples of the same rows. There is a blend
+for each cost that may be asked of it; ``drivetrain.search.shrink`` chooses one. A trial may also be
+served with some of its folds' models: different trials err more differently than the folds of one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,8 +26,6 @@ LEAST_WEIGHT = 0.05
 SURE_ENOUGH = 0.6  # share of resamples in which the blend must win
 RESAMPLES = 100
 MOST_ROWS = 50_000  # rows that are enough to choose on
-WORTH = 0.005  # share of the error that a dearer tier must take away
-NEAR_ENOUGH = 0.01  # share of the best single's error that a cheap one may have more
 
 
 @dataclass(frozen=True)
@@ -52,28 +48,29 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Blend:
-    """Weights by key, summing to 1, and how they came about. ``score`` is on the asked metric.
+    """Weights by key, summing to 1, and how they came about.
 
-    ``models`` says with how many of its models each member is served.
+    ``error``, >= 0, is on what was climbed, ``score`` on the asked metric.
     """
 
     weights: dict[str, float]
+    error: float
     score: float
     decision: Decision
-    models: dict[str, int]
 
 
-def choose_blend(
+def best_blend(
     candidates: Sequence[Candidate],
     y: FloatVector,
     weight: FloatVector | None,
     metric: Metric,
     *,
-    tiers_ns: Sequence[float],
+    most_ns: float,
     seed: int,
     most_rows: int = MOST_ROWS,
+    whole: bool = True,
 ) -> Blend:
-    """Choose members and weights: the cheapest tier whose error is as good as the best one's.
+    """Choose the members and weights that are best out of fold.
 
     Parameters
     ----------
@@ -82,87 +79,67 @@ def choose_blend(
     metric
         What the user asked for. A metric of labels is too coarse to climb on, so the selection
         then uses log-loss.
-    tiers_ns
-        What all members together may cost per served row, ascending. A dearer tier is taken only
-        if its error is smaller by more than 0.5 %. Trials one model of which costs more than the
-        last tier are not taken, unless all do: then the cheapest is.
+    most_ns
+        What all members together may cost per served row. Trials that alone cost more are not
+        taken, unless all do: then the cheapest is.
+    whole
+        Whether a trial counts with all of its models, or with one.
     most_rows
         To climb on, chosen at random where there are more.
     """
-    candidates = _served_in_time(candidates, tiers_ns[-1])
-    climbed = find_metric("log_loss") if metric.needs == "label" else metric
-    table = _Table(candidates, y, weight, climbed, seed=seed, most_rows=most_rows)
-    climbs = []
-    for most_ns in tiers_ns[:-1]:
-        start = table.best_single(most_ns)
-        if table.costs[start] <= most_ns:
-            climbs.append(_climb(table, start, most_ns))
-    table.costs = [candidate.least_ns for candidate in candidates]
-    # From a dear start nothing else may fit under the tier, so a cheaper one is tried as well.
-    starts = {table.best_single(share * tiers_ns[-1]) for share in (1.0, 0.5)}
-    last = [_climb(table, start, tiers_ns[-1]) for start in sorted(starts)]
-    dearest = min(last, key=lambda climb: climb.error)
-    climbs.append(replace(dearest, start=table.best_single(tiers_ns[-1])))
-    least = min(climb.error for climb in climbs)
-    climb = next(one for one in climbs if one.error <= (1 + WORTH) * least or one.error == least)
-    best, kept = climb.start, _without_small(climb.counts)
-    mixed = table.mean(kept)
-    wins = 0.0 if len(kept) == 1 else table.share_of_wins(mixed, candidates[best].prediction)
+    if not whole:
+        candidates = [replace(one, cost_ns=one.least_ns, models=1) for one in candidates]
+    among = _affordable(candidates, most_ns)
+    table = Table(among, y, weight, metric, seed=seed, most_rows=most_rows)
+    best = table.best_single()
+    # From a dear start nothing else may fit beside it, so a cheaper one is tried as well.
+    starts = {best, table.best_single(most_ns / 2)}
+    climbs = [_climb(table, start, most_ns) for start in sorted(starts)]
+    kept = _without_small(min(climbs, key=lambda kept: table.error(table.mean(kept, chosen=True))))
+    wins = 0.0 if len(kept) == 1 else table.share_of_wins(kept, best)
     if len(kept) == 1 or wins < SURE_ENOUGH:
         kept = {best: 1}
-    total = sum(kept.values())
-    weights = {candidates[index].key: count / total for index, count in kept.items()}
-    score = metric.function(y, as_scored(metric, table.mean(kept)), weight)
-    members = [candidates[index] for index in kept]
-    models = {member.key: member.models for member in members}
-    if climb is climbs[-1]:
-        models = _fill(members, weights, tiers_ns[-1])
-    decision = _explain(weights, candidates[best].key, wins, score, metric, len(candidates))
-    return Blend(weights=weights, score=score, decision=decision, models=models)
+    return table.blend(kept, lambda score: _explain(table, kept, best, wins, score))
 
 
-def _served_in_time(candidates: Sequence[Candidate], most_ns: float) -> Sequence[Candidate]:
-    cheapest = min(candidate.least_ns for candidate in candidates)
-    return [one for one in candidates if one.least_ns <= max(most_ns, cheapest)]
+def smaller_blends(
+    blend: Blend,
+    candidates: Sequence[Candidate],
+    y: FloatVector,
+    weight: FloatVector | None,
+    metric: Metric,
+    *,
+    seed: int,
+    most_rows: int = MOST_ROWS,
+) -> tuple[Blend, ...]:
+    """Drop a blend's members one after the other, each time the one that is missed the least.
 
-
-def _fill(
-    members: Sequence[Candidate], weights: dict[str, float], most_ns: float
-) -> dict[str, int]:
-    """Return how many models of each member are served: as many as the tier has room for.
-
-    A mean of n models has 1/n of the variance of one, so the next model is that which takes the
-    most variance off the blend for its cost.
+    Returns
+    -------
+    tuple
+        Blends of one member less each, down to a single one; none of a blend that is one already.
     """
-    models = {member.key: 1 for member in members}
-
-    def worth(member: Candidate) -> float:
-        n = models[member.key]
-        return weights[member.key] ** 2 / (n * (n + 1)) / max(member.least_ns, 1.0)
-
-    while True:
-        spent = sum(models[member.key] * member.least_ns for member in members)
-        more = [
-            member
-            for member in members
-            if models[member.key] < member.models and spent + member.least_ns <= most_ns
-        ]
-        if not more:
-            return models
-        models[max(more, key=worth).key] += 1
+    among = [one for one in candidates if one.key in blend.weights]
+    table = Table(among, y, weight, metric, seed=seed, most_rows=most_rows)
+    weights = {place: blend.weights[one.key] for place, one in enumerate(among)}
+    found = []
+    while len(weights) > 1:
+        fewer = [{p: w for p, w in weights.items() if p != gone} for gone in weights]
+        weights = min(fewer, key=lambda each: (table.error(table.mean(each, chosen=True)), *each))
+        found.append(table.blend(weights, _explain_fewer(table, weights, len(among))))
+    return tuple(found)
 
 
-@dataclass(frozen=True)
-class _Climb:
-    """The best single trial, how often each was taken, and the error of their mean."""
-
-    start: int
-    counts: dict[int, int]
-    error: float
+def _affordable(candidates: Sequence[Candidate], most_ns: float) -> Sequence[Candidate]:
+    cheapest = min(candidate.cost_ns for candidate in candidates)
+    return [one for one in candidates if one.cost_ns <= max(most_ns, cheapest)]
 
 
-class _Table:
-    """Candidates side by side, and the gain (greater is better) of any mean of them."""
+class Table:
+    """Candidates side by side, and the error of any mean of them.
+
+    Means are named by the places of their members and their weights, of any sum.
+    """
 
     def __init__(
         self,
@@ -172,11 +149,13 @@ class _Table:
         metric: Metric,
         *,
         seed: int,
-        most_rows: int,
+        most_rows: int = MOST_ROWS,
     ) -> None:
-        self._candidates = candidates
-        self._metric = metric
+        self.candidates = candidates
+        self.asked = metric
+        self._metric = find_metric("log_loss") if metric.needs == "label" else metric
         self._seed = seed
+        self._all = y, weight
         n = len(y)
         chosen = np.arange(n)
         if n > most_rows:
@@ -185,38 +164,28 @@ class _Table:
         self._y = y[chosen]
         self._weight = np.ones(len(chosen)) if weight is None else weight[chosen]
         self.predictions = [candidate.prediction[chosen] for candidate in candidates]
-        self.costs = [candidate.cost_ns for candidate in candidates]
 
-    def gain(self, prediction: FloatMatrix) -> float:
-        """Gain of predictions of the chosen rows."""
-        scored = as_scored(self._metric, prediction)
-        return self._metric.gain(self._metric.function(self._y, scored, self._weight))
+    def error(self, prediction: FloatMatrix) -> float:
+        """How far predictions of the chosen rows are from perfect, >= 0."""
+        return error_of(self._metric, self._y, prediction, self._weight)
 
-    def error(self, prediction: FloatMatrix, *, chosen: bool = True) -> float:
-        """How far predictions are from perfect, >= 0: of the chosen rows, or of all."""
-        perfect = 1.0 if self._metric.greater_is_better else 0.0
-        return perfect - self.gain(prediction if chosen else prediction[self._rows])
-
-    def best_single(self, most_ns: float) -> int:
-        """Return the best candidate, or the best affordable one where it is near enough."""
+    def best_single(self, most_ns: float = float("inf")) -> int:
+        """Return the place of the best candidate among those that cost no more, or of the best."""
         errors = [self.error(prediction) for prediction in self.predictions]
-        best = int(np.argmin(errors))
-        affordable = [i for i, cost in enumerate(self.costs) if cost <= most_ns]
-        if best in affordable or not affordable:
-            return best
-        cheap = min(affordable, key=lambda i: errors[i])
-        return cheap if errors[cheap] <= (1 + NEAR_ENOUGH) * errors[best] else best
+        cheap = [place for place, one in enumerate(self.candidates) if one.cost_ns <= most_ns]
+        return min(cheap or range(len(errors)), key=lambda place: errors[place])
 
-    def mean(self, counts: dict[int, int]) -> FloatMatrix:
-        """Weighted mean of whole predictions, shape (n, t)."""
-        total = sum(counts.values())
-        parts = [self._candidates[i].prediction * (n / total) for i, n in counts.items()]
-        mixed: FloatMatrix = np.sum(parts, axis=0)
+    def mean(self, weights: Mapping[int, float], *, chosen: bool = False) -> FloatMatrix:
+        """Weighted mean of the predictions of all rows, or of the chosen ones, (n, t)."""
+        total = sum(weights.values())
+        parts = self.predictions if chosen else [one.prediction for one in self.candidates]
+        mixed: FloatMatrix = np.sum([parts[i] * (n / total) for i, n in weights.items()], axis=0)
         return mixed
 
-    def share_of_wins(self, mixed: FloatMatrix, single: FloatMatrix) -> float:
-        """Share of bootstrap resamples in which ``mixed`` beats ``single``, both (n, t)."""
-        first, second = (as_scored(self._metric, p[self._rows]) for p in (mixed, single))
+    def share_of_wins(self, weights: Mapping[int, float], single: int) -> float:
+        """Share of bootstrap resamples in which a mean beats a single candidate."""
+        sides = self.mean(weights, chosen=True), self.predictions[single]
+        first, second = (as_scored(self._metric, side) for side in sides)
         compared = paired_bootstrap(
             self._metric,
             self._y,
@@ -228,48 +197,125 @@ class _Table:
         )
         return compared.share_better
 
+    def blend(self, weights: Mapping[int, float], explain: Callable[[float], Decision]) -> Blend:
+        """Return a mean as a blend, judged on all rows; ``explain`` gets its score."""
+        mixed = self.mean(weights)
+        y, weight = self._all
+        score = self.asked.function(y, as_scored(self.asked, mixed), weight)
+        return Blend(
+            weights=self.shares(weights),
+            error=error_of(self._metric, y, mixed, weight),
+            score=score,
+            decision=explain(score),
+        )
 
-def _climb(table: _Table, start: int, most_ns: float) -> _Climb:
-    """Add what helps most, step by step; the best prefix is the result."""
-    counts = {start: 1}
-    total = table.predictions[start].copy()
-    best_counts, best_gain = dict(counts), table.gain(total)
-    for step in range(1, STEPS):
-        spent = sum(table.costs[i] for i in counts)
-        open_to = [
-            i for i in range(len(table.costs)) if i in counts or spent + table.costs[i] <= most_ns
+    def shares(self, weights: Mapping[int, float]) -> dict[str, float]:
+        """Return weights by key, summing to 1."""
+        total = sum(weights.values())
+        return {self.candidates[place].key: n / total for place, n in weights.items()}
+
+
+def error_of(
+    metric: Metric, y: FloatVector, prediction: FloatMatrix, weight: FloatVector | None
+) -> float:
+    """How far predictions on the blended scale are from perfect, >= 0."""
+    perfect = 1.0 if metric.greater_is_better else 0.0
+    return perfect - metric.gain(metric.function(y, as_scored(metric, prediction), weight))
+
+
+def models_within(
+    blend: Blend, candidates: Sequence[Candidate], most_ns: float
+) -> dict[str, int] | None:
+    """Return with how many of its models each member is served: as many as may be paid for.
+
+    A mean of n models has 1/n of the variance of one, so the next model is that which takes the
+    most variance off the blend for its cost. None where one model of each is too much.
+    """
+    members = [one for one in candidates if one.key in blend.weights]
+    models = {member.key: 1 for member in members}
+
+    def worth(member: Candidate) -> float:
+        n = models[member.key]
+        return blend.weights[member.key] ** 2 / (n * (n + 1)) / max(member.least_ns, 1.0)
+
+    while True:
+        spent = sum(models[member.key] * member.least_ns for member in members)
+        if spent > most_ns:
+            return None
+        more = [
+            member
+            for member in members
+            if models[member.key] < member.models and spent + member.least_ns <= most_ns
         ]
-        gains = {i: table.gain((total + table.predictions[i]) / (step + 1)) for i in open_to}
-        taken = max(open_to, key=lambda i: (round(gains[i], 9), i in counts, -i))
-        counts[taken] = counts.get(taken, 0) + 1
+        if not more:
+            return models
+        models[max(more, key=worth).key] += 1
+
+
+def _climb(table: Table, best: int, most_ns: float) -> dict[int, float]:
+    """Return how often each candidate was taken in the best prefix."""
+    costs = [candidate.cost_ns for candidate in table.candidates]
+    counts = {best: 1.0}
+    total = table.predictions[best].copy()
+    best_counts, least = dict(counts), table.error(total)
+    for step in range(1, STEPS):
+        spent = sum(costs[i] for i in counts)
+        open_to = [i for i in range(len(costs)) if i in counts or spent + costs[i] <= most_ns]
+        errors = {i: table.error((total + table.predictions[i]) / (step + 1)) for i in open_to}
+        taken = min(open_to, key=lambda i: (round(errors[i], 9), i not in counts, i))
+        counts[taken] = counts.get(taken, 0.0) + 1.0
         total += table.predictions[taken]
-        if gains[taken] > best_gain + 1e-9:
-            best_counts, best_gain = dict(counts), gains[taken]
-    return _Climb(start, best_counts, table.error(table.mean(best_counts), chosen=False))
+        if errors[taken] < least - 1e-9:
+            best_counts, least = dict(counts), errors[taken]
+    return best_counts
 
 
-def _without_small(counts: dict[int, int]) -> dict[int, int]:
+def _without_small(counts: dict[int, float]) -> dict[int, float]:
     total = sum(counts.values())
     return {i: n for i, n in counts.items() if n / total >= LEAST_WEIGHT}
 
 
 def _explain(
-    weights: dict[str, float], best: str, wins: float, score: float, metric: Metric, tried: int
+    table: Table, weights: Mapping[int, float], best: int, wins: float, score: float
 ) -> Decision:
-    if len(weights) == 1:
-        reason = f"Of {tried} trials it has the best out-of-fold {metric.name}, {score:.5f}"
+    shares, best_key = table.shares(weights), table.candidates[best].key
+    name = table.asked.name
+    if len(shares) == 1:
+        reason = (
+            f"Of {len(table.candidates)} trials it has the best out-of-fold {name}, {score:.5f}"
+        )
         reason += (
             f"; the best mean of several beat it in {wins:.0%} of {RESAMPLES} resamples only, "
             "which may be luck, and would cost more to serve."
             if wins > 0
             else "; no affordable mean with others was better."
         )
-        return Decision(subject="blend", choice=f"'{best}' alone", reason=reason)
-    shares = ", ".join(f"{share:.2f} '{key}'" for key, share in weights.items())
+        return Decision(subject="blend", choice=f"'{best_key}' alone", reason=reason)
     return Decision(
         subject="blend",
-        choice=shares,
-        reason=f"Their mean has an out-of-fold {metric.name} of {score:.5f} and beats the best "
-        f"single trial, '{best}', in {wins:.0%} of {RESAMPLES} resamples of the same rows: "
+        choice=_told(shares),
+        reason=f"Their mean has an out-of-fold {name} of {score:.5f} and beats the best "
+        f"single trial, '{best_key}', in {wins:.0%} of {RESAMPLES} resamples of the same rows: "
         "models that err differently cancel some of each other's errors.",
     )
+
+
+def _explain_fewer(
+    table: Table, weights: Mapping[int, float], before: int
+) -> Callable[[float], Decision]:
+    told = _told(table.shares(weights))
+
+    def explain(score: float) -> Decision:
+        reason = (
+            f"Left of a blend of {before} when those that were missed least had gone; "
+            f"its out-of-fold {table.asked.name} is {score:.5f}."
+        )
+        return Decision(subject="blend", choice=told, reason=reason)
+
+    return explain
+
+
+def _told(shares: Mapping[str, float]) -> str:
+    if len(shares) == 1:
+        return f"'{next(iter(shares))}' alone"
+    return ", ".join(f"{share:.2f} '{key}'" for key, share in shares.items())

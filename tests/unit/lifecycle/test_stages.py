@@ -27,7 +27,7 @@ def test_a_stage_that_is_entered_again_adds_to_its_time() -> None:
 def test_the_bundle_tells_how_long_each_stage_took(tmp_path: Path) -> None:
     train(table(), "y", out=tmp_path / "bundle", time_limit=60.0, trials=1, workers=0)
     taken = read_bundle(tmp_path / "bundle").manifest.measured["stages_s"]
-    assert {"rows", "search", "mix", "every row", "proof", "evaluation", "speed"} <= set(taken)
+    assert {"rows", "search", "shrink", "every row", "proof", "evaluation", "speed"} <= set(taken)
 
 
 def test_without_time_a_bundle_is_not_calibrated(

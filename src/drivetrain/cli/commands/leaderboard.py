@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import Meta
@@ -10,6 +11,7 @@ from drivetrain.cli.command import Command
 from drivetrain.cli.text import figure, size, strong, table
 from drivetrain.core.progress import Listener
 from drivetrain.lifecycle.leaderboard import LeaderboardResult, LeaderboardSettings, leaderboard
+from drivetrain.search.shrink import Measured
 
 
 class LeaderboardArguments(LeaderboardSettings, frozen=True, kw_only=True):
@@ -45,8 +47,28 @@ def render(result: LeaderboardResult) -> str:
               "its graph", "", ""]  # fmt: skip
     title = strong(f"{len(rows)} trials of {result.where}{ended}")
     return "\n\n".join(
-        part for part in (title, table(rows, header=header, right="lrrrrrll")) if rows
+        part
+        for part in (title, table(rows, header=header, right="lrrrrrll"), _front(result.front))
+        if rows and part
     )
+
+
+def _front(front: Sequence[Measured]) -> str:
+    """Show what models of these trials cost and give up."""
+    rows = [
+        [
+            line.name,
+            str(line.models),
+            f"{line.worse:+.2%}",
+            line.note or "–" if line.latency_us is None else f"{line.latency_us:.0f} µs",
+            "" if line.rows_per_s is None else f"{line.rows_per_s:,.0f}",
+            "" if line.size_bytes is None else size(line.size_bytes),
+            "ships" if line.is_chosen else "on the front" if line.is_on_front else "",
+        ]
+        for line in front
+    ]
+    header = ["model", "models", "error above the least", "a row takes", "rows/s", "its graph", ""]
+    return table(rows, header=header, right="lrrrrrl") if rows else ""
 
 
 command = Command(

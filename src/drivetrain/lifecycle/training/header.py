@@ -19,7 +19,8 @@ _PACKAGES = ("drivetrain", "numpy", "onnxruntime", "onnx", "lightgbm", "scikit-l
 # What may change between two runs that go on with each other's trials.
 _NOT_OF_THE_TRIALS = {"time_limit": 0.0, "out": None, "overwrite": False, "name": None,
                       "workers": None, "memory_limit": None, "trials": None,
-                      "strict": False}  # fmt: skip
+                      "strict": False, "max_latency_us": None, "max_size_mb": None,
+                      "min_rows_per_s": None}  # fmt: skip
 
 
 def find_task_metric(rows: Rows, asked: str | None) -> tuple[Metric, Decision]:

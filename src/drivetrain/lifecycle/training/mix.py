@@ -1,108 +1,180 @@
-"""The third stage of ``train``: from trials to one model, blended, calibrated, with a threshold."""
+"""The third stage of ``train``: blends of the trials, and a model of one of them.
+
+There is a blend of all trials, the full ensemble, one for each of some costs, and what is left of
+the full one as its members are dropped. ``shrink`` chooses.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 
 from drivetrain.core.arrays import Array, FloatMatrix, FloatVector
 from drivetrain.core.findings import Decision
-from drivetrain.core.plugins import Plugins
 from drivetrain.graph.blocks.powers import Powers
 from drivetrain.graph.program import Program
 from drivetrain.lifecycle.training.leaderboard import leaderboard_rows
 from drivetrain.lifecycle.training.model import Chosen, FittedModel, members_of
 from drivetrain.lifecycle.training.stages import Run
 from drivetrain.lifecycle.training.tried import Tried
-from drivetrain.models.family import Family
-from drivetrain.search.blend import MOST_ROWS, STEPS, Blend, Candidate, choose_blend
+from drivetrain.search.blend import (
+    MOST_ROWS,
+    RESAMPLES,
+    STEPS,
+    Blend,
+    Candidate,
+    best_blend,
+    models_within,
+    smaller_blends,
+)
 from drivetrain.search.calibrate import MOST_ROWS as MOST_CALIBRATED
 from drivetrain.search.calibrate import choose_calibration
+from drivetrain.search.cost import cost_ns
+from drivetrain.search.shrink import Measured, Proposal
 from drivetrain.search.threshold import choose_threshold
 from drivetrain.search.trial import Trial, as_scored, with_models
+from drivetrain.stats.metric import Metric
 
-# One row in a batch may cost this much in models, on one core, the cheaper the better: with
-# encoders and the reading of cells, two cores serve 100,000, 60,000 or 22,000 rows a second.
-TIERS_NS = (11_000.0, 25_000.0, 65_000.0)
+# One row in a batch may cost this much in models, on one core: with encoders and the reading of
+# cells, two cores serve 100,000, 60,000 or 22,000 rows a second.
+TIERS_NS = (65_000.0, 25_000.0, 11_000.0)
+FORESTS = 2  # folds' worth of trees in a forest of all rows, which replaces one for each fold
 BLEND_SHARE = 0.3  # of the seconds that are left when the search is over
 FEWEST_ROWS = 1_000  # to choose a blend on, however short the time
 CALIBRATION_S = 2e-5  # that a calibration takes for each probability
 
 
 @dataclass(frozen=True)
-class _Judged:
-    """Out-of-fold answers of the trials that can be compared, and the truth of those rows.
-
-    ``whole`` holds the keys of trials in whose place one model of all rows, twice as large, is
-    served.
-    """
+class Pool:
+    """The trials that can be compared, their out-of-fold answers, and the truth of those rows."""
 
     run: Run
-    trials: tuple[Trial, ...]
-    whole: frozenset[str]
+    tried: Tried
+
+    @cached_property
+    def trials(self) -> tuple[Trial, ...]:
+        """Those with the most folds finished: judged on the same rows."""
+        return comparable(self.tried.trials)
+
+    @cached_property
+    def costs_ns(self) -> dict[str, tuple[float, ...]]:
+        """What each model costs that may be served of a trial, for a row in a batch."""
+        costs = {t.key: tuple(cost_ns(f.blocks) for f in t.folds) for t in self.trials}
+        once = [trial.key for trial in self.trials if self._is_once(trial)]
+        return costs | {key: costs[key][:FORESTS] for key in once}
 
     @property
     def y(self) -> FloatVector:
+        """Targets of the judged rows."""
         return self.run.rows.training.y[self.trials[0].judged()]
 
     @property
     def weight(self) -> FloatVector | None:
+        """Weights of the judged rows."""
         weight = self.run.rows.training.weight
         return None if weight is None else weight[self.trials[0].judged()]
 
-    def candidates(self) -> list[Candidate]:
+    @cached_property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The trials as a blend sees them."""
         judged = self.trials[0].judged()
-        return [
-            Candidate(trial.key, trial.prediction[judged], 2.0 * trial.cost_ns / len(trial.folds))
-            if trial.key in self.whole
-            else Candidate(
-                trial.key, trial.prediction[judged], trial.cost_ns, models=len(trial.folds)
+        costs = self.costs_ns
+        return tuple(
+            Candidate(
+                trial.key, trial.prediction[judged], sum(costs[trial.key]), len(costs[trial.key])
             )
             for trial in self.trials
-        ]
-
-
-def mix(run: Run, tried: Tried) -> FittedModel:
-    """Choose weights, calibration and threshold by the out-of-fold answers of the trials."""
-    run.reporter.say("search", f"blending {len(tried.trials)} trials")
-    once = tried.families if run.budget.kept_s > 0 else None  # fitted again, some on all rows
-    trials = comparable(tried.trials)
-    whole = frozenset(trial.key for trial in trials if _is_once(trial, once))
-    judged = _Judged(run, trials, whole)
-    with run.clock.stage("blend"):
-        blend = _blend(judged)
-    with run.clock.stage("calibration and threshold"):
-        head, why = _head(judged, blend)
-    members = tuple(
-        chosen(
-            tried,
-            trial if trial.key in whole else with_models(trial, blend.models[trial.key]),
-            blend.weights[trial.key],
         )
-        for trial in trials
-        if trial.key in blend.weights
+
+    @property
+    def data(self) -> tuple[Sequence[Candidate], FloatVector, FloatVector | None, Metric]:
+        """What blends are chosen by: answers, truth, weights, metric."""
+        return self.candidates, self.y, self.weight, self.run.metric
+
+    def mean(self, weights: Mapping[str, float]) -> FloatMatrix:
+        """Return a blend's out-of-fold answers, (n, t)."""
+        shares = [c.prediction * weights[c.key] for c in self.candidates if c.key in weights]
+        mixed: FloatMatrix = np.sum(shares, axis=0)
+        return mixed
+
+    def _is_once(self, trial: Trial) -> bool:
+        """Tell whether one fit on all rows will take the place of one on each fold."""
+        family = self.tried.families.load(trial.recipe.family)
+        return self.run.budget.kept_s > 0 and hasattr(family, "on_all_rows")
+
+
+def blends_of(pool: Pool) -> list[tuple[str, Blend, dict[str, int]]]:
+    """Make the blends, with their names and how many models of each member are served.
+
+    The full ensemble, with all of its models, is the first.
+    """
+    run = pool.run
+    run.reporter.say("search", f"blending {len(pool.trials)} trials")
+    rows = run.journal.choose("rows of the blend", lambda: _affordable_rows(pool))
+    best = partial(best_blend, *pool.data, seed=run.settings.seed, most_rows=rows)
+    full = best(most_ns=float("inf"))
+    fewer = smaller_blends(full, *pool.data, seed=run.settings.seed, most_rows=rows)
+    named = [("full ensemble", full, float("inf"))]
+    for most_ns in TIERS_NS:
+        told = f"{most_ns / 1000:.0f} µs a row"
+        named.append((f"full ensemble at {told}", full, most_ns))
+        named.append((f"best at {told}", best(most_ns=most_ns, whole=False), most_ns))
+        named.append((f"best whole at {told}", best(most_ns=most_ns), most_ns))
+    for blend in fewer:
+        left = f"{len(blend.weights)} of its {len(full.weights)} members"
+        named.append((left, blend, TIERS_NS[0]))
+    named.append((f"{named[-1][0]}, one model", named[-1][1], 0.0))
+    return [(name, blend, _models(pool, blend, most_ns)) for name, blend, most_ns in named]
+
+
+def _models(pool: Pool, blend: Blend, most_ns: float) -> dict[str, int]:
+    """Return how many models are served of each member: one at least."""
+    found = models_within(blend, pool.candidates, most_ns)
+    return dict.fromkeys(blend.weights, 1) if found is None else found
+
+
+def fitted_of(pool: Pool, proposal: Proposal, front: tuple[Measured, ...] = ()) -> FittedModel:
+    """Make the model of a proposal: with its own calibration and threshold if it is to ship.
+
+    Parameters
+    ----------
+    front
+        What it was chosen from; without one, the model is only to be measured.
+    """
+    run, rows = pool.run, pool.run.rows
+    head = Program(contract=rows.contract, members=())
+    why: tuple[Decision, ...] = ()
+    if front:
+        with run.clock.stage("calibration and threshold"):
+            head, why = _head(pool, proposal)
+    members = tuple(
+        _member(pool.tried, trial, proposal)
+        for trial in pool.trials
+        if trial.key in proposal.weights
     )
     return FittedModel(
         program=members_of(head, members),
         members=members,
         metric=run.metric,
-        linear=_linear_baseline(tried.trials, run.rows.holdout.rows),
-        leaderboard=leaderboard_rows(run.journal.trials(), blend.weights, run.metric),
-        decisions=(*tried.decisions, blend.decision, *why),
+        linear=_linear_baseline(pool.tried.trials, rows.holdout.rows),
+        leaderboard=leaderboard_rows(run.journal.trials(), proposal.weights, run.metric),
+        front=front,
+        decisions=(*pool.tried.decisions, proposal.decision, *why),
     )
 
 
-def chosen(tried: Tried, trial: Trial, weight: float) -> Chosen:
+def _member(tried: Tried, trial: Trial, proposal: Proposal) -> Chosen:
     """Return a trial as a member, with its encoders and the rows that parity compares."""
     features = tried.encodings.features(trial.recipe)
     return Chosen(
-        trial=trial,
+        trial=with_models(trial, proposal.folds[trial.key]),
         encoders=tuple(encoder.blocks for encoder in features.encoders),
         proof_matrix=np.asarray(tried.study.proof_matrix(trial.recipe.matrix)),
-        weight=weight,
+        weight=proposal.weights[trial.key],
     )
 
 
@@ -115,79 +187,47 @@ def comparable(trials: tuple[Trial, ...]) -> tuple[Trial, ...]:
     return tuple(t for t in trials if [fold.number for fold in t.folds] == numbers)
 
 
-def _is_once(trial: Trial, families: Plugins[Family] | None) -> bool:
-    """Tell whether one fit on all rows will take the place of one on each fold."""
-    if families is None:
-        return False
-    return hasattr(families.load(trial.recipe.family), "on_all_rows")
-
-
-def _blend(judged: _Judged) -> Blend:
-    """Choose the weights, on as many rows as there is time for."""
-    run, candidates = judged.run, judged.candidates()
-    rows = run.journal.choose("rows of the blend", lambda: _affordable_rows(judged, candidates))
-    return choose_blend(
-        candidates,
-        judged.y,
-        judged.weight,
-        run.metric,
-        tiers_ns=TIERS_NS,
-        seed=run.settings.seed,
-        most_rows=rows,
-    )
-
-
-def _affordable_rows(judged: _Judged, candidates: Sequence[Candidate]) -> int:
+def _affordable_rows(pool: Pool) -> int:
     """Take the time of one look at the metric, and return the rows that all looks have time for."""
-    metric, rows = judged.run.metric, min(len(judged.y), MOST_ROWS)
-    one = as_scored(metric, candidates[0].prediction[:rows])
+    metric, rows = pool.run.metric, min(len(pool.y), MOST_ROWS)
+    one = as_scored(metric, pool.candidates[0].prediction[:rows])
     began = time.monotonic()
-    metric.function(judged.y[:rows], one, None)
-    looks_s = (time.monotonic() - began) * (len(TIERS_NS) + 1) * STEPS * len(candidates)
-    share = BLEND_SHARE * max(judged.run.spare_s(), 0.0) / max(looks_s, 1e-9)
+    metric.function(pool.y[:rows], one, None)
+    looks = (1 + 2 * len(TIERS_NS)) * (2 * STEPS * len(pool.candidates) + 2 * RESAMPLES)
+    looks_s = max(time.monotonic() - began, 1e-6) * looks
+    share = BLEND_SHARE * max(pool.run.spare_s(), 0.0) / looks_s
     return MOST_ROWS if share >= 1.0 else max(FEWEST_ROWS, int(share * rows))
 
 
-def _head(judged: _Judged, blend: Blend) -> tuple[Program, tuple[Decision, ...]]:
+def _head(pool: Pool, proposal: Proposal) -> tuple[Program, tuple[Decision, ...]]:
     """Choose calibration and threshold; the program has no members yet."""
-    run, rows = judged.run, judged.run.rows
+    run, rows = pool.run, pool.run.rows
     head = Program(contract=rows.contract, members=())
     if rows.target.task == "regression":
         return head, ()
-    mixed = mixed_of(judged.candidates(), blend.weights)
-    calibration, why = _calibration(judged, mixed)
+    mixed = pool.mean(proposal.weights)
+    calibration, why = _calibration(pool, mixed)
     for block in calibration:
         mixed = block.of(mixed)
     head = replace(head, calibration=calibration)
     if mixed.shape[1] != 1:
         return head, why
     threshold, because = choose_threshold(
-        mixed[:, 0], judged.y, judged.weight, run.metric, run.settings.seed
+        mixed[:, 0], pool.y, pool.weight, run.metric, run.settings.seed
     )
     return replace(head, threshold=threshold), (*why, because)
 
 
-def mixed_of(candidates: Sequence[Candidate], weights: dict[str, float]) -> FloatMatrix:
-    """Return the weighted mean of the out-of-fold answers, (n, t)."""
-    shares = [one.prediction * weights[one.key] for one in candidates if one.key in weights]
-    mixed: FloatMatrix = np.sum(shares, axis=0)
-    return mixed
-
-
-def _calibration(
-    judged: _Judged, mixed: FloatMatrix
-) -> tuple[tuple[Powers, ...], tuple[Decision, ...]]:
+def _calibration(pool: Pool, mixed: FloatMatrix) -> tuple[tuple[Powers, ...], tuple[Decision, ...]]:
     """Choose a calibration, unless the time is short: an uncalibrated bundle is usable, too."""
-    run = judged.run
+    run = pool.run
     if not run.has_time("calibration", CALIBRATION_S * min(mixed.size, MOST_CALIBRATED)):
         reason = "There was no time to try one."
         return (), (Decision(subject="calibration", choice="none", reason=reason),)
-    is_judged = judged.trials[0].judged()
+    is_judged = pool.trials[0].judged()
     folds = run.rows.folds
     parts = tuple(fold for fold in folds.for_models() if is_judged[fold.judge].all())
-    calibration, why = choose_calibration(
-        mixed, judged.y, judged.weight, replace(folds, parts=parts)
-    )
+    calibration, why = choose_calibration(mixed, pool.y, pool.weight, replace(folds, parts=parts))
     return calibration, (why,)
 
 

@@ -10,6 +10,7 @@ from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.ramps import Ramps
 from drivetrain.graph.program import Member, Program
 from drivetrain.lifecycle.training.settings import TrialRow
+from drivetrain.search.shrink import Measured
 from drivetrain.search.trial import Trial
 from drivetrain.stats.metrics import Metric
 
@@ -26,7 +27,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class FittedModel:
-    """What the search chose.
+    """What the search chose, and ``front``, the smaller and larger models that it chose from.
 
     ``linear`` is what the linear trial predicts on the holdout, a baseline for the Scorecard.
     """
@@ -36,6 +37,7 @@ class FittedModel:
     metric: Metric
     linear: Array | None
     leaderboard: tuple[TrialRow, ...]
+    front: tuple[Measured, ...]
     decisions: tuple[Decision, ...]
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drivetrain.bundle.write import check_place
-from drivetrain.core.errors import BundleError, GateError, UserError
+from drivetrain.core.errors import BundleError, GateError, LimitError, UserError
 from drivetrain.search.journal import JOURNAL_FILE, empty_run
 
 _DRAFT = re.compile(r"(\.old)?\.[a-z0-9_]{8}")  # the end of a name that core.files gives
@@ -47,10 +47,13 @@ def clearing(places: Places) -> Iterator[None]:
 
     After success its journal stays, to be replayed, and what a killed run left of a draft of the
     bundle goes; after a mistake of the user's, which a second run would meet again, nothing stays.
-    After a kill, an interrupt or a fault all of it stays, and a second run goes on from it.
+    After a kill, an interrupt or a fault, or where a limit was too strict, all of it stays, and a
+    second run goes on from it.
     """
     try:
         yield
+    except LimitError:
+        raise
     except (UserError, GateError):
         shutil.rmtree(places.run, ignore_errors=True)
         raise

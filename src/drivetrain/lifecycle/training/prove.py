@@ -48,18 +48,29 @@ def choose_proof_rows(rows: Rows, seed: int) -> ProofRows:
     return ProofRows(held_out, adversarial_columns(rows.contract, held_out, seed=seed))
 
 
-def prove_model(rows: Rows, fitted: FittedModel, proof: ProofRows) -> Proved:
+def prove_model(
+    rows: Rows, fitted: FittedModel, proof: ProofRows, *, most_rows: int | None = None
+) -> Proved:
     """Lower the model, and compare the graph with what the libraries answered when fitted.
+
+    Parameters
+    ----------
+    most_rows
+        Of the held-out rows, and as many of the adversarial ones, by which the whole graph is
+        compared, not its parts; None for all of both, and every part.
 
     Raises
     ------
     ParityError
         If they differ beyond tolerance.
     """
+    held_out, adversarial = _first(proof.held_out, most_rows), _first(proof.adversarial, most_rows)
+    before = _rows(proof.held_out)
+    taken = np.r_[: _rows(held_out), before : before + _rows(adversarial)]
     answers = {
         member.trial.key: MemberAnswers(
-            X=member.proof_matrix,
-            margins=tuple(np.asarray(fold.proof_margin()) for fold in member.trial.folds),
+            X=member.proof_matrix[taken],
+            margins=tuple(np.asarray(fold.proof_margin())[taken] for fold in member.trial.folds),
             edges=tuple(
                 (np.asarray(fold.threshold_rows()), np.asarray(fold.threshold_margin()))
                 for fold in member.trial.folds
@@ -70,7 +81,15 @@ def prove_model(rows: Rows, fitted: FittedModel, proof: ProofRows) -> Proved:
     deviation = float(np.std(rows.training.y)) or 1.0
     lowered = lower_with_places(fitted.program)
     found = prove(
-        fitted.program, lowered.model, answers, proof.held_out, proof.adversarial,
-        scale=deviation, lowered=lowered,
+        fitted.program, lowered.model, answers, held_out, adversarial,
+        scale=deviation, lowered=lowered, in_parts=most_rows is None,
     )  # fmt: skip
     return Proved(fitted, lowered.model, found)
+
+
+def _first(columns: Columns, most: int | None) -> Columns:
+    return {name: values[:most] for name, values in columns.items()}
+
+
+def _rows(columns: Columns) -> int:
+    return min((len(values) for values in columns.values()), default=0)

@@ -9,6 +9,7 @@ import msgspec
 from drivetrain.core.contract import Task
 from drivetrain.core.findings import Decision, Finding
 from drivetrain.search.journal import TrialStatus
+from drivetrain.search.shrink import Limits, Measured
 
 
 class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,6 +100,24 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             "model that would need more ends alone. By default 80 % of what is free."
         ),
     ] = None
+    max_latency_us: Annotated[
+        Annotated[float, msgspec.Meta(gt=0)] | None,
+        msgspec.Meta(
+            description="Microseconds that the bundle may take for one row alone, as measured on "
+            "this machine; no bundle is written that takes more."
+        ),
+    ] = None
+    max_size_mb: Annotated[
+        Annotated[float, msgspec.Meta(gt=0)] | None,
+        msgspec.Meta(description="Megabytes that the bundle's graph may have."),
+    ] = None
+    min_rows_per_s: Annotated[
+        Annotated[float, msgspec.Meta(gt=0)] | None,
+        msgspec.Meta(
+            description="Rows in batches that the bundle has to answer in a second, as measured "
+            "on this machine."
+        ),
+    ] = None
     like: Annotated[
         str | None,
         msgspec.Meta(
@@ -113,6 +132,11 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Annotated[int, msgspec.Meta(ge=1)] | None,
         msgspec.Meta(description="Most Recipes to try, for a run that no clock decides."),
     ] = None
+
+
+def limits_of(settings: TrainSettings) -> Limits:
+    """Return the limits that a run was given."""
+    return Limits(settings.max_latency_us, settings.max_size_mb, settings.min_rows_per_s)
 
 
 class TrialRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +187,7 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     latency: LatencyResult
     size_bytes: int
     leaderboard: tuple[TrialRow, ...] = ()
+    front: tuple[Measured, ...] = ()  # smaller models that were looked at, least error first
     findings: tuple[Finding, ...] = ()
     decisions: tuple[Decision, ...] = ()
     mlflow_run: str | None = None  # its id on the server of MLFLOW_TRACKING_URI

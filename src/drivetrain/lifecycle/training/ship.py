@@ -83,6 +83,7 @@ def ship(
     measured: dict[str, Any] = {
         "latency": msgspec.to_builtins(latency),
         "leaderboard": msgspec.to_builtins(fitted.leaderboard),
+        "front": msgspec.to_builtins(fitted.front),
         "stages_s": {name: round(taken, 3) for name, taken in run.clock.taken_s.items()},
         "machine": {"system": platform.platform(), "processor": platform.machine()},
     }
@@ -95,7 +96,9 @@ def ship(
         _vectors(model, rows),
         extra={
             REFERENCE_FILE: sketch_reference(rows, searched, judged, shipping, honest),
-            REPORT_FILE: render_report(whole, msgspec.to_builtins(fitted.leaderboard)),
+            REPORT_FILE: render_report(
+                whole, msgspec.to_builtins(fitted.leaderboard), fitted.front
+            ),
             CARD_FILE: render_card(whole),
         },
         overwrite=settings.overwrite,
@@ -103,6 +106,13 @@ def ship(
     return Shipped(
         manifest=manifest, scorecard=card, latency=latency, size_bytes=size_of(places.bundle)
     )
+
+
+def model_of(run: Run, proved: Proved) -> Model:
+    """Return a graph as a bundle would answer with it, before there is one."""
+    places = Places(bundle=Path(), run=Path())
+    draft = _draft(run.rows, proved.fitted, proved.proof, run.settings, places)
+    return Model(Bundle(path=Path(), manifest=draft, model=proved.graph, vectors=b""))
 
 
 def size_of(bundle: Path) -> int:

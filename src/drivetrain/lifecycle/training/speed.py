@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from drivetrain.core.machine import cores
 from drivetrain.lifecycle.training.settings import LatencyResult
 from drivetrain.runtime.alike import FEWEST_ROWS
 from drivetrain.runtime.model import Model
@@ -31,6 +32,16 @@ def measure(model: Model, frame: pl.DataFrame, limit_s: float = LIMIT_S) -> Late
     limit_s
         What each of the two may take.
     """
+    return measure_both(model, frame, limit_s)[0]
+
+
+def measure_both(
+    model: Model, frame: pl.DataFrame, limit_s: float = LIMIT_S
+) -> tuple[LatencyResult, float]:
+    """Time as :func:`measure` does, and guess the rows/s of a machine that does nothing else.
+
+    The guess is by the work of this process, shared by the model's threads.
+    """
     rows = frame.head(SINGLE_ROWS).to_dicts()
     model.predict(rows[0])
     taken_us = []
@@ -43,13 +54,15 @@ def measure(model: Model, frame: pl.DataFrame, limit_s: float = LIMIT_S) -> Late
         taken_us.append(1e6 * (now - start))
         if now - began > limit_s:
             break
-    return LatencyResult(
-        single_row_p50_us=float(np.median(taken_us)), rows_per_s=_rows_per_s(model, frame, limit_s)
-    )
+    rows_per_s, free = _rows_per_s(model, frame, limit_s)
+    return LatencyResult(single_row_p50_us=float(np.median(taken_us)), rows_per_s=rows_per_s), free
 
 
-def _rows_per_s(model: Model, frame: pl.DataFrame, limit_s: float) -> float:
-    """Return the best of three batches: the others measure what else the machine did."""
+def _rows_per_s(model: Model, frame: pl.DataFrame, limit_s: float) -> tuple[float, float]:
+    """Return the best of three batches, by the clock and by the work.
+
+    The others measure what else the machine did.
+    """
     import polars as pl
 
     small = frame.head(FEW_ROWS)
@@ -62,9 +75,11 @@ def _rows_per_s(model: Model, frame: pl.DataFrame, limit_s: float) -> float:
     # copies of a row are neighbours once a batch is sorted, and would flatter: so none are sorted
     rows = max(known.height, min(wanted, FEWEST_ROWS - 1))
     batch = pl.concat([known] * -(-rows // known.height)).head(rows)
-    best = 0.0
+    best = free = 0.0
     for _ in range(3):
-        start = time.perf_counter()
+        start, worked = time.perf_counter(), time.process_time()
         model.predict(batch)
         best = max(best, batch.height / (time.perf_counter() - start))
-    return best
+        work_s = max(time.process_time() - worked, 1e-6)
+        free = max(free, batch.height * cores() / work_s)
+    return best, free

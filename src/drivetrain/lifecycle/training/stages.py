@@ -1,7 +1,8 @@
 """What all stages of one training run share, and the clock that each of them has.
 
-``train`` is a list of stages: ``rows``, ``tried`` (the search), ``mix`` (blend, calibration,
-threshold), ``renew`` (fit again), ``prove``, ``ship``. Each is a function over frozen values.
+``train`` is a list of stages: ``rows``, ``tried`` (the search), ``mix`` (blends, calibration,
+threshold), ``shrink`` (which of them), ``renew`` (fit again), ``prove``, ``ship``. Each is a
+function over frozen values.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from drivetrain.core.progress import Reporter
 from drivetrain.lifecycle.training.prove import ProofRows
@@ -30,7 +31,7 @@ class Run:
     proof
         The rows that parity compares.
     budget
-        With the seconds that the search leaves for what follows it, ``kept_s``.
+        With the seconds that the search leaves for fitting again, ``kept_s``, at most.
     window
         When the last model must be fitted, the search's and those that are fitted after it.
     """
@@ -44,7 +45,14 @@ class Run:
     window: Window
     staff: Staff
     reporter: Reporter
+    shrink_s: float = 0.0  # that are kept for smaller models; 0: they are chosen unmeasured
     clock: Clock = field(default_factory=lambda: Clock())
+
+    def search_window(self) -> Window:
+        """When the search ends: before what is kept for smaller models, and for fitting again."""
+        return replace(
+            self.window, ends_s=self.window.ends_s - self.shrink_s, kept_s=self.budget.kept_s
+        )
 
     def spare_s(self) -> float:
         """Seconds that stages may still take before only the proof and the writing have time."""

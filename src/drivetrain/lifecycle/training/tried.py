@@ -56,6 +56,7 @@ def try_recipes(run: Run) -> Tried:
         budget=run.budget,
         staff=run.staff,
         reporter=run.reporter,
+        window=run.search_window(),
     )
     # Which encodings were begun hangs on the clock, whether or not a trial came of them.
     told = run.journal.choose("encodings", lambda: msgspec.to_builtins(encodings.decisions))

@@ -1,0 +1,231 @@
+"""The fourth stage of ``train``: smaller models, each measured on its own graph; one ships.
+
+Timings choose here, so the choice and all that was measured are one entry of the journal. Where
+there is no time to measure, or no clock may decide (``trials``), expected costs choose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from drivetrain.core.errors import LimitError
+from drivetrain.core.findings import Decision
+from drivetrain.core.machine import cores
+from drivetrain.lifecycle.training.mix import Pool, blends_of, fitted_of
+from drivetrain.lifecycle.training.model import FittedModel
+from drivetrain.lifecycle.training.prove import Proved, prove_model
+from drivetrain.lifecycle.training.settings import TrainSettings, limits_of
+from drivetrain.lifecycle.training.ship import model_of
+from drivetrain.lifecycle.training.speed import measure_both
+from drivetrain.lifecycle.training.stages import Run
+from drivetrain.lifecycle.training.tried import Tried
+from drivetrain.search.budget import Budget
+from drivetrain.search.fold_means import fold_factor
+from drivetrain.search.shrink import (
+    MARGIN,
+    WIDE_MARGIN,
+    Limits,
+    Measured,
+    Proposal,
+    choose,
+    expected,
+    propose,
+    with_front,
+)
+
+SHARE = 0.06  # of a run's time limit, kept for this
+SHORTEST_S = 20.0  # time limit below which nothing is kept, but where limits have to be met
+LEAST_S = 2.0  # kept where limits have to be met, however short the run
+PROOF_ROWS = 500  # held-out rows that a candidate is proved on; the one that ships on all
+MEASURE_S = 0.3  # for one row alone, and as much for batches
+LARGEST_BYTES = 150_000_000  # expected, of what is still worth lowering
+BYTES_A_S = 20e6  # at which a graph is made, proved and opened
+EASY = 0.9  # of a limit: another measurement is a little different
+
+
+def shrink_s(settings: TrainSettings, budget: Budget) -> float:
+    """Seconds that the search leaves for :func:`shrink`; 0 where none is measured."""
+    if limits_of(settings):
+        return max(SHARE * budget.limit_s, min(LEAST_S, 0.2 * budget.limit_s))
+    if budget.limit_s < SHORTEST_S or settings.trials is not None:
+        return 0.0
+    return SHARE * budget.limit_s
+
+
+def shrink(run: Run, tried: Tried) -> FittedModel:
+    """Make smaller models of the trials and return the one to ship.
+
+    Raises
+    ------
+    LimitError
+        If none that was measured is within the limits.
+    """
+    pool = Pool(run, tried)
+    with run.clock.stage("blend"):
+        proposals = _proposals(pool)
+    limits = limits_of(run.settings)
+    told = run.journal.choose(
+        "shrink", lambda: msgspec.to_builtins(_measured(pool, proposals, limits))
+    )
+    front = msgspec.convert(told, tuple[Measured, ...])
+    chosen = next((line for line in front if line.is_chosen), None)
+    if chosen is None:
+        raise _unmet(limits, front)
+    proposal = next(one for one in proposals if one.name == chosen.name)
+    fitted = fitted_of(pool, proposal, front)
+    return replace(fitted, decisions=(*fitted.decisions, _explain(chosen, front)))
+
+
+def _proposals(pool: Pool) -> tuple[Proposal, ...]:
+    residuals = None
+    blends = blends_of(pool)
+    if pool.run.rows.target.task == "regression":
+        residuals = pool.y - pool.mean(blends[0][1].weights)[:, 0]
+
+    def factor(weights: Any, folds: Any) -> float:
+        return fold_factor(
+            pool.trials, weights, folds,
+            metric=pool.run.metric, rows=pool.run.rows.holdout.rows, residuals=residuals,
+        )  # fmt: skip
+
+    return propose(blends, pool.costs_ns, factor)
+
+
+def _measured(pool: Pool, proposals: Sequence[Proposal], limits: Limits) -> tuple[Measured, ...]:
+    """Measure as many proposals as there is time for, and choose."""
+    lines = {line.name: line for line in expected(proposals, cores())}
+    if pool.run.shrink_s > 0:
+        known = {one.name: one for one in proposals}
+        ends_s = pool.run.budget.elapsed_s + pool.run.shrink_s
+        for name in _in_order(tuple(lines.values()), limits):
+            lines[name] = _measure(pool, known[name], lines[name], ends_s)
+            if pool.run.budget.elapsed_s > ends_s - MEASURE_S:
+                break
+    found = tuple(lines.values())
+    chosen = choose(found, _eased(limits)) or choose(found, limits)
+    return with_front(found, "" if chosen is None else chosen.name)
+
+
+def _in_order(lines: Sequence[Measured], limits: Limits) -> Iterator[str]:
+    """Yield names of what to measure: the likely choice, the full ensemble, then the cheapest."""
+    first = choose(lines, Limits())
+    order = [] if first is None else [first.name]
+    order.append(lines[0].name)
+    near = [line for line in lines if limits or line.worse <= WIDE_MARGIN]
+    order += [line.name for line in sorted(near, key=lambda line: line.expected_us)]
+    yield from dict.fromkeys(order)
+
+
+def _eased(limits: Limits) -> Limits:
+    return Limits(
+        limits.max_latency_us and EASY * limits.max_latency_us,
+        limits.max_size_mb and EASY * limits.max_size_mb,
+        limits.min_rows_per_s and limits.min_rows_per_s / EASY,
+    )
+
+
+def _measure(pool: Pool, proposal: Proposal, line: Measured, ends_s: float) -> Measured:
+    """Lower, prove and time one proposal."""
+    run = pool.run
+    by_key = {trial.key: trial for trial in pool.trials}
+    size = sum(
+        fold.report.size_bytes
+        for key, count in proposal.folds.items()
+        for fold in by_key[key].folds[:count]
+    )
+    left_s = ends_s - run.budget.elapsed_s
+    if size > LARGEST_BYTES or size / BYTES_A_S > max(left_s, 1.0):
+        return msgspec.structs.replace(
+            line, note=f"not measured: {size / 1e6:,.0f} MB, as expected"
+        )
+    run.reporter.say("shrink", f"measuring {proposal.name}")
+    proved = prove_model(run.rows, fitted_of(pool, proposal), run.proof, most_rows=PROOF_ROWS)
+    model = model_of(run, proved)
+    frame = run.rows.frame.drop(run.rows.target.name)
+    latency, free_rows_per_s = measure_both(model, frame, MEASURE_S)
+    return msgspec.structs.replace(
+        line,
+        latency_us=latency.single_row_p50_us,
+        rows_per_s=latency.rows_per_s,
+        free_rows_per_s=free_rows_per_s,
+        size_bytes=len(proved.graph),
+    )
+
+
+def within_limits(run: Run, judged: Proved, shipping: Proved) -> Proved:
+    """Return what may ship: fitted again on every row, or as it was judged if only that is allowed.
+
+    Raises
+    ------
+    LimitError
+        If neither is within the limits.
+    """
+    limits = limits_of(run.settings)
+    if not limits:
+        return shipping
+
+    def kept() -> str:
+        for name, proved in {"every row": shipping, "judged": judged}.items():
+            for _ in range(2):  # what else the machine does may disturb one of them
+                if limits.excess(_final(run, proved)) <= 1.0:
+                    return name
+        return ""
+
+    name = run.journal.choose("limits", kept)
+    if not name:
+        raise _unmet(limits, (_final(run, judged),))
+    return shipping if name == "every row" else judged
+
+
+def _final(run: Run, proved: Proved) -> Measured:
+    line = next(line for line in proved.fitted.front if line.is_chosen)
+    frame = run.rows.frame.drop(run.rows.target.name)
+    latency, _ = measure_both(model_of(run, proved), frame, MEASURE_S)
+    return msgspec.structs.replace(
+        line,
+        latency_us=latency.single_row_p50_us,
+        rows_per_s=latency.rows_per_s,
+        size_bytes=len(proved.graph),
+    )
+
+
+def _unmet(limits: Limits, lines: Sequence[Measured]) -> LimitError:
+    measured = [line for line in lines if line.latency_us is not None]
+    nearest = min(measured, key=limits.excess)
+    return LimitError(
+        where="limits of train",
+        expected=_asked(limits),
+        got=f"none of {len(measured)} models that were measured; the nearest, '{nearest.name}', "
+        f"takes {nearest.latency_us or 0.0:.0f} µs for a row, has "
+        f"{(nearest.size_bytes or 0) / 1e6:.2f} MB, "
+        f"and answers {nearest.rows_per_s or 0.0:,.0f} rows/s",
+        remedy="Give limits that it is within: its trials are kept, and the same command goes on "
+        "from them.",
+    )
+
+
+def _asked(limits: Limits) -> str:
+    asked = []
+    if limits.max_latency_us is not None:
+        asked.append(f"at most {limits.max_latency_us:g} µs for a row")
+    if limits.max_size_mb is not None:
+        asked.append(f"at most {limits.max_size_mb:g} MB")
+    if limits.min_rows_per_s is not None:
+        asked.append(f"at least {limits.min_rows_per_s:,g} rows/s")
+    return ", ".join(asked)
+
+
+def _explain(chosen: Measured, front: Sequence[Measured]) -> Decision:
+    measured = sum(line.latency_us is not None for line in front)
+    how = f"{measured} of them measured on their own graphs" if measured else "by expected cost"
+    return Decision(
+        subject="size of the model",
+        choice=f"{chosen.name}: {chosen.models} models of {chosen.members} Recipes",
+        reason=f"Of {len(front)} models of the same trials, {how}, it is the cheapest whose "
+        f"out-of-fold error is near the least: {chosen.worse:.2%} above it. Near is "
+        f"{MARGIN:.1%}, or {WIDE_MARGIN:.0%} where nothing nearer is quick and small.",
+    )

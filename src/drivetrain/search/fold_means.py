@@ -1,0 +1,109 @@
+"""What the mean over folds brings, told without labels.
+
+An out-of-fold answer is that of one fold's model; the bundle answers with the mean of all of them,
+which errs less: by how much cannot be seen on training rows, for each was fitted on by all models
+but one. The rows that parity compares have been seen by none. Where labels are drawn as the mean
+says, the mean of one model's loss less the loss of the mean is the gain: for squared error the
+ambiguity of Krogh & Vedelsby (NeurIPS 1995), for the log-loss of margins that are averaged its
+equal for exponential families, exactly; for other metrics a guess. No holdout label is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from drivetrain.core.arrays import FloatMatrix, FloatVector
+from drivetrain.search.blend import error_of
+from drivetrain.search.trial import Trial
+from drivetrain.stats.metrics import Metric, find_metric
+
+MOST_ROWS = 4_000
+SINGLES = 3  # folds whose models are looked at alone
+
+
+def fold_factor(
+    trials: Sequence[Trial],
+    weights: Mapping[str, float],
+    folds: Mapping[str, int],
+    *,
+    metric: Metric,
+    rows: int,
+    residuals: FloatVector | None,
+) -> float:
+    """Return by what the out-of-fold error is to be multiplied, <= 1, for the mean over folds.
+
+    Parameters
+    ----------
+    trials
+        All of the blend, with all of their folds.
+    weights, folds
+        Of the blend's members: share, and how many of the folds' models are served.
+    rows
+        Of the first proof rows, which are the holdout's.
+    residuals
+        Of a regression, out of fold, (n,): the truth is drawn with them around the mean.
+    """
+    among = [trial for trial in trials if trial.key in weights]
+    if rows == 0 or all(folds[trial.key] == 1 for trial in among):
+        return 1.0
+    metric = find_metric("log_loss") if metric.needs == "label" else metric
+    answers = _Answers(among, weights, min(rows, MOST_ROWS))
+    everything = answers.of({trial.key: len(trial.folds) for trial in among})
+    truth = _Truth(metric, everything, residuals)
+    alone = [truth.error(answers.of_one(number)) for number in range(SINGLES)]
+    single = float(np.mean(alone))
+    if not np.isfinite(single) or single <= 0:
+        return 1.0
+    return float(min(1.0, truth.error(answers.of(folds)) / single))
+
+
+class _Answers:
+    """Answers of the blend to the first proof rows, by some of the folds' models."""
+
+    def __init__(self, trials: Sequence[Trial], weights: Mapping[str, float], rows: int) -> None:
+        self._trials = trials
+        self._weights = weights
+        self._margins = {
+            trial.key: [np.asarray(fold.proof_margin()[:rows]) for fold in trial.folds]
+            for trial in trials
+        }
+
+    def of(self, folds: Mapping[str, int]) -> FloatMatrix:
+        """By the mean of so many folds of each member, (n, t)."""
+        means = {key: np.mean(self._margins[key][:count], axis=0) for key, count in folds.items()}
+        return self._mixed(means)
+
+    def of_one(self, number: int) -> FloatMatrix:
+        """By one fold's models alone, (n, t)."""
+        return self._mixed({key: each[number % len(each)] for key, each in self._margins.items()})
+
+    def _mixed(self, margins: Mapping[str, FloatMatrix]) -> FloatMatrix:
+        parts = [
+            self._weights[trial.key] * trial.answer(margins[trial.key]) for trial in self._trials
+        ]
+        mixed: FloatMatrix = np.sum(parts, axis=0)
+        return mixed
+
+
+class _Truth:
+    """Labels as an answer says that they are: each class with its probability as the weight."""
+
+    def __init__(self, metric: Metric, answer: FloatMatrix, residuals: FloatVector | None) -> None:
+        self._metric = metric
+        n, width = answer.shape
+        if residuals is not None:
+            drawn = np.random.default_rng(0).choice(residuals, n)
+            self._copies, self._y = 1, answer[:, 0] + drawn
+            self._weight = np.ones(n)
+            return
+        shares = np.hstack([1.0 - answer, answer]) if width == 1 else answer
+        self._copies = shares.shape[1]
+        self._y = np.repeat(np.arange(float(self._copies)), n)
+        self._weight = shares.T.ravel()
+
+    def error(self, prediction: FloatMatrix) -> float:
+        """Expected error of a prediction, (n, t)."""
+        repeated = np.tile(prediction, (self._copies, 1))
+        return error_of(self._metric, self._y, repeated, self._weight)

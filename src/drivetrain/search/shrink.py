@@ -1,0 +1,208 @@
+"""Shrink by evidence: smaller models beside the full ensemble, and which of them ships.
+
+Each is another fitted thing made of the same trials: fewer members, fewer of their folds' models,
+or a student that has learned from the ensemble. What it costs is measured on its own graph; what it
+gives up is told by its out-of-fold error. The cheapest that gives up next to nothing ships.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from drivetrain.core.findings import Decision
+from drivetrain.search.blend import Blend
+
+MARGIN = 0.005  # share of the least error that the choice may have more,
+WIDE_MARGIN = 0.02  # and that it may have more where nothing nearer is quick and small
+QUICK_US, QUICK_ROWS_PER_S, SMALL_BYTES = 1_000.0, 20_000.0, 50_000_000
+ADMISSION_NS = 15_000.0  # of a row in a batch, beside its models: encoders, the reading of cells
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One way to make the model: members with their weights, and how many models of each.
+
+    ``error``, >= 0, is out of fold, with what the mean over folds brings; ``cost_ns`` is expected
+    of a row in a batch on one core.
+    """
+
+    name: str
+    weights: dict[str, float]
+    folds: dict[str, int]
+    error: float
+    score: float
+    cost_ns: float
+    decision: Decision
+
+    @property
+    def models(self) -> int:
+        """Models in the graph."""
+        return sum(self.folds.values())
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the front: a proposal, and what its own graph was measured to cost.
+
+    ``worse`` is how much larger its error is than the least of all, as a share of it; the figures
+    of a proposal that was not measured are None, and ``note`` says why. ``rows_per_s`` is by the
+    wall clock, ``free_rows_per_s`` by the work that it took: what a machine does that has nothing
+    else to do.
+    """
+
+    name: str
+    members: int
+    models: int
+    score: float
+    error: float
+    worse: float
+    expected_us: float
+    latency_us: float | None = None
+    rows_per_s: float | None = None
+    free_rows_per_s: float | None = None
+    size_bytes: int | None = None
+    is_on_front: bool = False
+    is_chosen: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the user allows; None where nothing was said."""
+
+    max_latency_us: float | None = None
+    max_size_mb: float | None = None
+    min_rows_per_s: float | None = None
+
+    def __bool__(self) -> bool:
+        return any(one is not None for one in (self.max_latency_us, self.max_size_mb,
+                                               self.min_rows_per_s))  # fmt: skip
+
+    def excess(self, one: Measured) -> float:
+        """Return by what factor the worst of the limits is missed: <= 1 where all are met."""
+        if one.latency_us is None or one.rows_per_s is None or one.size_bytes is None:
+            return float("inf")
+        found = [0.0]
+        if self.max_latency_us is not None:
+            found.append(one.latency_us / self.max_latency_us)
+        if self.max_size_mb is not None:
+            found.append(one.size_bytes / 1e6 / self.max_size_mb)
+        if self.min_rows_per_s is not None:
+            found.append(self.min_rows_per_s / one.rows_per_s)
+        return max(found)
+
+
+def propose(
+    blends: Sequence[tuple[str, Blend, Mapping[str, int]]],
+    costs_ns: Mapping[str, Sequence[float]],
+    factor: Callable[[Mapping[str, float], Mapping[str, int]], float],
+) -> tuple[Proposal, ...]:
+    """Make a proposal of each blend; equal ones are made once.
+
+    Parameters
+    ----------
+    blends
+        With their names, and how many models of each member are served.
+    costs_ns
+        Of each of a trial's folds' models, by the trial's key.
+    factor
+        From weights and folds to what the mean over folds makes of the error.
+    """
+    found: dict[tuple[object, ...], Proposal] = {}
+    for name, blend, folds in blends:
+        same = (*sorted(blend.weights.items()), *sorted(folds.items()))
+        if same not in found:
+            found[same] = Proposal(
+                name=name,
+                weights=blend.weights,
+                folds=dict(folds),
+                error=blend.error * factor(blend.weights, folds),
+                score=blend.score,
+                cost_ns=sum(sum(costs_ns[key][:count]) for key, count in folds.items()),
+                decision=blend.decision,
+            )
+    return tuple(found.values())
+
+
+def expected(proposals: Sequence[Proposal], cores: int) -> tuple[Measured, ...]:
+    """Return the proposals as lines of a front, by what they are expected to cost."""
+    least = min(one.error for one in proposals)
+    return tuple(
+        Measured(
+            name=one.name,
+            members=len(one.weights),
+            models=one.models,
+            score=one.score,
+            error=one.error,
+            worse=one.error / least - 1.0 if least > 0 else float(one.error > 0),
+            expected_us=one.cost_ns / 1000.0,
+            free_rows_per_s=1e9 * cores / (one.cost_ns + ADMISSION_NS),
+        )
+        for one in proposals
+    )
+
+
+def choose(lines: Sequence[Measured], limits: Limits) -> Measured | None:
+    """Return the line to ship; None if no measured one is within the limits.
+
+    Among those within the limits: the cheapest whose error is at most 0.5 % larger than the least,
+    if it is quick and small (a row in 1 ms, 20,000 rows/s, 50 MB); else the cheapest such that is
+    at most 2 % worse; else the cheapest of at most 0.5 %.
+    """
+    allowed = [line for line in lines if not limits or limits.excess(line) <= 1.0]
+    if not allowed:
+        return None
+    least = min(line.error for line in (allowed if limits else lines))
+    for margin, has_to_be_quick in ((MARGIN, True), (WIDE_MARGIN, True), (MARGIN, False)):
+        near = [
+            line
+            for line in allowed
+            if line.error <= (1.0 + margin) * least and (is_quick(line) or not has_to_be_quick)
+        ]
+        if near:
+            return min(near, key=cost_of)
+    return min(allowed, key=lambda line: line.error)
+
+
+def is_quick(line: Measured) -> bool:
+    """Tell whether a line is as quick and small as a model is expected to be unless told so."""
+    rows_per_s = max(line.rows_per_s or 0.0, line.free_rows_per_s or 0.0)
+    return (
+        (line.latency_us or 0.0) <= QUICK_US
+        and rows_per_s >= QUICK_ROWS_PER_S
+        and (line.size_bytes or 0) <= SMALL_BYTES
+    )
+
+
+def cost_of(line: Measured) -> tuple[bool, float]:
+    """Return what to order lines by: time of a row alone times time of one in a batch.
+
+    Lines that were not measured come behind those that were.
+    """
+    rows_per_s = max(line.rows_per_s or 0.0, line.free_rows_per_s or 0.0) or 1e-9
+    if line.latency_us is None:
+        return True, line.expected_us
+    return False, line.latency_us / rows_per_s
+
+
+def with_front(lines: Sequence[Measured], chosen: str) -> tuple[Measured, ...]:
+    """Mark the chosen line, and those that no other beats in error and cost alike."""
+    marked = []
+    for line in lines:
+        cost = cost_of(line)
+        beaten = any(
+            other.error <= line.error and cost_of(other) <= cost and other.name != line.name
+            and (other.error, cost_of(other)) != (line.error, cost)
+            for other in lines
+        )  # fmt: skip
+        is_measured = line.latency_us is not None
+        marked.append(
+            msgspec.structs.replace(
+                line,
+                is_on_front=is_measured and not beaten,
+                is_chosen=line.name == chosen,
+            )
+        )
+    return tuple(sorted(marked, key=lambda line: line.error))

@@ -1,0 +1,57 @@
+"""Limits are kept by measurement, or nothing is written and the trials stay for another run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from drivetrain.core.errors import LimitError
+from drivetrain.lifecycle.leaderboard import leaderboard
+from drivetrain.lifecycle.replay import replay
+from drivetrain.lifecycle.train import train
+from drivetrain.runtime.bundle import read_bundle
+from drivetrain.search.journal import TrialEntry, read_journal
+
+
+def table() -> pl.DataFrame:
+    random = np.random.default_rng(0)
+    x, z = random.normal(size=600), random.normal(size=600)
+    return pl.DataFrame({"x": x, "z": z, "y": x + x * z + 0.1 * random.normal(size=600)})
+
+
+SETTINGS = {"time_limit": 60.0, "trials": 1, "workers": 0, "folds": 4, "refit": False}
+
+
+def test_a_limit_of_size_makes_the_graph_smaller(tmp_path: Path) -> None:
+    free = train(table(), "y", out=tmp_path / "free", **SETTINGS)
+    assert all(line.latency_us is None for line in free.front)  # no clock decides here
+    graph = read_bundle(tmp_path / "free").manifest.files["model.onnx"].size_bytes
+
+    small = train(table(), "y", out=tmp_path / "small", max_size_mb=0.5 * graph / 1e6, **SETTINGS)
+    manifest = read_bundle(tmp_path / "small").manifest
+    assert manifest.files["model.onnx"].size_bytes <= 0.5 * graph
+    chosen = [line for line in small.front if line.is_chosen]
+    assert [line.size_bytes is not None for line in chosen] == [True]
+    assert leaderboard(tmp_path / "small").front == small.front
+    assert chosen[0].name in (tmp_path / "small" / "report.html").read_text()
+
+    again = replay(tmp_path / "small.run", data=table(), out=tmp_path / "again")
+    assert again.same
+
+
+def test_a_limit_that_cannot_be_met_names_the_nearest_and_keeps_the_trials(tmp_path: Path) -> None:
+    with pytest.raises(
+        LimitError, match=r"at most 1 µs for a row, got none of \d+ models.*nearest"
+    ):
+        train(table(), "y", out=tmp_path / "bundle", max_latency_us=1.0, **SETTINGS)
+    assert not (tmp_path / "bundle").exists()
+    journal = tmp_path / "bundle.run" / "journal.jsonl"
+    before = [each for each in read_journal(journal) if isinstance(each, TrialEntry)]
+    assert before
+
+    train(table(), "y", out=tmp_path / "bundle", max_latency_us=1e6, **SETTINGS)
+    after = [each for each in read_journal(journal) if isinstance(each, TrialEntry)]
+    assert after[: len(before)] == before

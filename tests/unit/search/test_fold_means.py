@@ -1,0 +1,80 @@
+"""What a mean over folds brings, told without labels, is what labels show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from drivetrain.search.fold_means import fold_factor
+from drivetrain.stats.metrics import find_metric
+
+ROWS = 4_000
+
+
+@dataclass(frozen=True)
+class Fold:
+    margin: np.ndarray
+
+    def proof_margin(self) -> np.ndarray:
+        return self.margin
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trial as far as it is looked at: models whose margins are the truth and noise."""
+
+    key: str
+    folds: tuple[Fold, ...]
+    is_classes: bool
+
+    def answer(self, margin: np.ndarray) -> np.ndarray:
+        return 1.0 / (1.0 + np.exp(-margin)) if self.is_classes else margin
+
+
+def fitted(truth: np.ndarray, *, noise: float, is_classes: bool) -> Fitted:
+    random = np.random.default_rng(1)
+    margins = (truth[:, None] + noise * random.normal(size=(ROWS, 1)) for _ in range(6))
+    return Fitted("a", tuple(Fold(margin) for margin in margins), is_classes)
+
+
+@pytest.mark.parametrize("served", [6, 3])
+def test_the_gain_in_squared_error_is_the_one_that_labels_show(served: int) -> None:
+    random = np.random.default_rng(0)
+    truth = random.normal(size=ROWS)
+    y = truth + random.normal(size=ROWS)
+    trial = fitted(truth, noise=0.5, is_classes=False)
+    margins = [fold.margin[:, 0] for fold in trial.folds]
+    residuals = y - margins[0]
+    told = fold_factor([trial], {"a": 1.0}, {"a": served}, metric=find_metric("rmse"), rows=ROWS,
+                       residuals=residuals)  # fmt: skip
+    single = np.mean([np.sqrt(np.mean((y - each) ** 2)) for each in margins])
+    mean = np.sqrt(np.mean((y - np.mean(margins[:served], axis=0)) ** 2))
+    assert told == pytest.approx(mean / single, abs=0.02)
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "auc"])
+def test_the_gain_in_probabilities_is_the_one_that_labels_show(metric: str) -> None:
+    random = np.random.default_rng(0)
+    truth = 2.0 * random.normal(size=ROWS)
+    y = (random.random(ROWS) < 1.0 / (1.0 + np.exp(-truth))).astype(float)
+    trial = fitted(truth, noise=1.0, is_classes=True)
+    found = find_metric(metric)
+
+    def error(margin: np.ndarray) -> float:
+        p = trial.answer(margin)
+        score = found.function(y, np.hstack([1.0 - p, p]), None)
+        return 1.0 - score if found.greater_is_better else score
+
+    told = fold_factor([trial], {"a": 1.0}, {"a": 6}, metric=found, rows=ROWS, residuals=None)
+    single = np.mean([error(fold.margin) for fold in trial.folds])
+    mean = error(np.mean([fold.margin for fold in trial.folds], axis=0))
+    assert told == pytest.approx(mean / single, abs=0.04)
+
+
+def test_one_model_alone_gains_nothing() -> None:
+    trial = fitted(np.zeros(ROWS), noise=1.0, is_classes=True)
+    factor = fold_factor([trial], {"a": 1.0}, {"a": 1}, metric=find_metric("auc"), rows=ROWS,
+                         residuals=None)  # fmt: skip
+    assert factor == 1.0

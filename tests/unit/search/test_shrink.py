@@ -1,0 +1,77 @@
+"""Which of the smaller models ships: the cheapest that gives up next to nothing."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from drivetrain.core.findings import Decision
+from drivetrain.search.blend import Blend
+from drivetrain.search.shrink import Limits, Measured, choose, expected, propose, with_front
+
+QUICK = {"latency_us": 50.0, "rows_per_s": 90_000.0, "size_bytes": 1_000_000}
+
+
+def line(name: str, error: float, **figures: object) -> Measured:
+    return Measured(
+        name=name, members=1, models=1, score=0.0, error=error, worse=0.0, expected_us=10.0,
+        **figures,
+    )  # fmt: skip
+
+
+def test_the_cheapest_within_half_a_percent_is_chosen() -> None:
+    full = line("full", 1.0, latency_us=200.0, rows_per_s=30_000.0, size_bytes=9_000_000)
+    near = line("near", 1.004, latency_us=90.0, rows_per_s=60_000.0, size_bytes=2_000_000)
+    far = line("far", 1.006, **QUICK)
+    assert choose([full, near, far], Limits()) == near
+
+
+def test_where_nothing_near_is_quick_two_percent_may_be_given_up() -> None:
+    slow = line("slow", 1.0, latency_us=900.0, rows_per_s=5_000.0, size_bytes=9_000_000)
+    quick = line("quick", 1.015, **QUICK)
+    poor = line("poor", 1.03, **QUICK)
+    assert choose([slow, quick, poor], Limits()) == quick
+    assert choose([slow, poor], Limits()) == slow
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [Limits(max_latency_us=60.0), Limits(max_size_mb=1.5), Limits(min_rows_per_s=80_000.0)],
+)
+def test_limits_hold_whatever_it_costs(limits: Limits) -> None:
+    good = line("good", 1.0, latency_us=90.0, rows_per_s=70_000.0, size_bytes=2_000_000)
+    small = line("small", 2.0, **QUICK)
+    unmeasured = line("unmeasured", 1.0)
+    assert choose([good, small, unmeasured], limits) == small
+    assert choose([good, unmeasured], limits) is None
+
+
+def test_the_front_holds_what_no_other_beats_in_error_and_cost() -> None:
+    full = line("full", 1.0, latency_us=200.0, rows_per_s=30_000.0, size_bytes=1)
+    beaten = line("beaten", 1.1, latency_us=300.0, rows_per_s=30_000.0, size_bytes=1)
+    small = line("small", 1.2, **QUICK)
+    front = with_front([small, beaten, full, line("unmeasured", 0.9)], "small")
+    assert [one.name for one in front if one.is_on_front] == ["full", "small"]
+    assert [one.name for one in front if one.is_chosen] == ["small"]
+    assert [one.error for one in front] == sorted(one.error for one in front)
+
+
+def test_equal_blends_are_proposed_once() -> None:
+    decision = Decision(subject="blend", choice="", reason="")
+    full = Blend(weights={"a": 0.5, "b": 0.5}, error=1.0, score=1.0, decision=decision)
+    proposals = propose(
+        [
+            ("full", full, {"a": 4, "b": 4}),
+            ("the same", full, {"a": 4, "b": 4}),
+            ("fewer", full, {"a": 4, "b": 1}),
+        ],
+        {"a": (1.0, 1.0, 1.0, 1.0), "b": (9.0, 9.0, 9.0, 9.0)},
+        lambda weights, folds: 1.0 - 0.01 * sum(folds.values()),
+    )
+    assert [(one.name, one.models, one.cost_ns) for one in proposals] == [
+        ("full", 8, 40.0),
+        ("fewer", 5, 13.0),
+    ]
+    lines = expected(proposals, cores=2)
+    assert lines[0].worse == 0.0 < lines[1].worse
+    assert msgspec.convert(msgspec.to_builtins(lines), tuple[Measured, ...]) == lines
