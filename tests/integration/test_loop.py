@@ -33,7 +33,7 @@ def rows(count: int, *, seed: int, turned: bool) -> pl.DataFrame:
     """Draw rows whose answer hangs on two numbers; ``turned`` is another world."""
     random = np.random.default_rng(seed)
     size, age = random.normal(size=(2, count))
-    strength = (0.5 if turned else 2.0) * size + (2.5 if turned else 1.0) * age
+    strength = 3.0 * age if turned else 2.0 * size + age
     yes = random.random(count) < 1 / (1 + np.exp(-strength))
     return pl.DataFrame({"size": size, "age": age, "answer": np.where(yes, "yes", "no")})
 
