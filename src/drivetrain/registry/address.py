@@ -8,6 +8,9 @@ import socket
 import time
 from pathlib import Path
 
+from drivetrain.core.errors import SettingError, Value
+
+LONGEST_NAME = 100
 ENVIRONMENT = "DRIVETRAIN_LEDGER"
 SETTINGS_FILE = "drivetrain.toml"
 LEDGER_FILE = "drivetrain-ledger.db"
@@ -25,6 +28,26 @@ def default_url() -> str:
         if (folder / SETTINGS_FILE).exists():
             return f"sqlite:///{folder / LEDGER_FILE}"
     return f"sqlite:///{here / LEDGER_FILE}"
+
+
+def check_name(name: str) -> None:
+    """Refuse a model's name that could not stand in ``ledger:/NAME@ALIAS``, a path or a line.
+
+    Raises
+    ------
+    SettingError
+        If it is empty, longer than 100 characters, or has a space at an end, a control or
+        formatting character, ``/`` or ``@``.
+    """
+    fits = 0 < len(name) <= LONGEST_NAME and name.isprintable() and name == name.strip()
+    if not fits or "/" in name or "@" in name:
+        raise SettingError(
+            where="the model's name",
+            expected=f"1 to {LONGEST_NAME} printable characters without / and @",
+            got=Value(name),
+            remedy="Give another with --name.",
+            code="DT2H2",
+        )
 
 
 def this_user() -> str:

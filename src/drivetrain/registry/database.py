@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from drivetrain.core.errors import MissingLibraryError, ResourceError, SettingError
@@ -100,11 +100,28 @@ def connect(url: str) -> Engine:
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
-    """Run a block as one writing transaction; writers wait for each other, none is refused."""
-    with engine.connect() as connection, connection.begin():
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
-        yield connection
+    """Run a block as one writing transaction; writers wait for each other, none is refused.
+
+    Raises
+    ------
+    ResourceError
+        If the database's file is damaged.
+    """
+    try:
+        with engine.connect() as connection, connection.begin():
+            if engine.dialect.name == "postgresql":
+                connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+            yield connection
+    except DatabaseError as error:
+        if "malformed" not in str(error.orig):  # SQLite's SQLITE_CORRUPT has no class of its own
+            raise
+        raise ResourceError(
+            where=f"ledger {engine.url.render_as_string(hide_password=True)}",
+            expected="a database whose pages are whole",
+            got=str(error.orig),
+            remedy="Put a copy in its place, or save what is left: sqlite3 FILE .recover",
+            code="DT3H2",
+        ) from error
 
 
 def _sqlite(file: str) -> Engine:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, func, insert, select
 from drivetrain.core.errors import ContractError, DataError, GateError, UnknownNameError, Value
 from drivetrain.core.files import new_folder
 from drivetrain.core.manifest import Manifest
-from drivetrain.registry.address import default_url, now_us, this_user
+from drivetrain.registry.address import check_name, default_url, now_us, this_user
 from drivetrain.registry.database import connect, entries, transaction
 from drivetrain.registry.entries import (
     CHAMPION,
@@ -83,7 +83,10 @@ class Ledger:
             If the bundle is not whole.
         ContractError
             If the name serves another task already.
+        SettingError
+            If it is no name.
         """
+        check_name(name)
         bundle = read_bundle(Path(path))
         location = self._keep(bundle)
         manifest = bundle.manifest

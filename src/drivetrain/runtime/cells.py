@@ -19,8 +19,9 @@ from drivetrain.core.arrays import MISSING_TIME, Array, Mask
 WIDEST: Final = 2**53  # beyond it a float64 does not hold every integer
 JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<part>(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
+# One way to match each text: a client's hundred thousand digits must not be tried in all halves.
 _DECIMAL = re.compile(
-    r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE
+    r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE
 )
 _TIME_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}")
 _PANDAS_MISSING = frozenset({"NAType", "NaTType"})

@@ -12,7 +12,13 @@ import pytest
 from tests.unit.runtime import tiny
 
 from drivetrain.bundle.write import write_bundle
-from drivetrain.core.errors import BundleError, DataError, SettingError, UnknownNameError
+from drivetrain.core.errors import (
+    BundleError,
+    DataError,
+    ResourceError,
+    SettingError,
+    UnknownNameError,
+)
 from drivetrain.registry.entries import CHAMPION, DesiredBody, VerdictBody
 from drivetrain.registry.ledger import AliasMoved, Ledger
 from drivetrain.runtime.bundle import read_bundle
@@ -195,3 +201,24 @@ def test_a_version_remembers_the_score_on_its_metric(
 
     assert ledger.register(scored, name).score == 0.25
     assert ledger.register(small_bundles[0], name).score is None
+
+
+@pytest.mark.parametrize("name", ["", " ", "a/b", "a@b", "a\nb", "a" * 101, "\u202ea", "a\0"])
+def test_a_name_that_could_not_be_written_down_is_refused(
+    name: str, tmp_path: Path, small_bundles: list[Path]
+) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path}/names.db")
+    with pytest.raises(SettingError, match="expected 1 to 100 printable characters"):
+        ledger.register(small_bundles[0], name)
+    for each in ("Income", "income", "née 2"):
+        assert ledger.register(small_bundles[0], each).version == 1
+
+
+def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path, small_bundles: list[Path]) -> None:
+    file = tmp_path / "damaged.db"
+    Ledger(f"sqlite:///{file}").register(small_bundles[0], "income")
+    pages = bytearray(file.read_bytes())
+    pages[4096:8192] = b"\xff" * 4096
+    file.write_bytes(pages)
+    with pytest.raises(ResourceError, match=r"malformed.*\.recover"):
+        Ledger(f"sqlite:///{file}").versions("income")

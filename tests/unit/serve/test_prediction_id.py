@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 import uuid
 
+import pytest
+
 from drivetrain.serve.prediction_id import ROW_BITS, new_id, row_ids
 
 
@@ -22,6 +24,13 @@ def test_ids_differ_and_sort_by_time() -> None:
     ids = [new_id()[1] for _ in range(20_000)]
     assert len(set(ids)) == len(ids)
     assert [text[:13] for text in ids] == sorted(text[:13] for text in ids)
+
+
+def test_a_clock_that_is_put_back_repeats_no_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_ns = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns)
+    ids = {new_id()[1] for _ in range(1000)}
+    assert len(ids) == 1000  # though it stood still, or came by a second time
 
 
 def test_the_id_of_a_row_is_the_id_of_row_0_plus_its_number() -> None:
