@@ -11,7 +11,7 @@ from drivetrain.core.errors import BundleError
 from drivetrain.core.manifest import MANIFEST_FILE
 from drivetrain.lifecycle.training.leaderboard import leaderboard_rows
 from drivetrain.lifecycle.training.places import run_folder
-from drivetrain.lifecycle.training.settings import TrialRow
+from drivetrain.lifecycle.training.settings import GivenUp, TrialRow
 from drivetrain.runtime.bundle import read_bundle
 from drivetrain.search.journal import (
     JOURNAL_FILE,
@@ -42,6 +42,7 @@ class LeaderboardResult(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["ended", "not ended"]
     trials: tuple[TrialRow, ...]
     front: tuple[Measured, ...] = ()  # models of these trials, the least error first
+    given_up: GivenUp | None = None  # by the one that ships, on held-out rows
 
 
 def leaderboard(run: str | Path) -> LeaderboardResult:
@@ -85,6 +86,7 @@ def _of_bundle(path: Path) -> LeaderboardResult:
         status="ended",
         trials=tuple(msgspec.convert(row, TrialRow) for row in rows),
         front=msgspec.convert(manifest.measured.get("front", ()), tuple[Measured, ...]),
+        given_up=msgspec.convert(manifest.measured.get("given_up"), GivenUp | None),
     )
 
 

@@ -290,6 +290,7 @@ def _result(shipped: Shipped, fitted: FittedModel, places: Places, budget: Budge
         size_bytes=shipped.size_bytes,
         leaderboard=fitted.leaderboard,
         front=fitted.front,
+        given_up=fitted.given_up,
         findings=manifest.findings,
         decisions=manifest.decisions,
     )

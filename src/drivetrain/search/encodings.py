@@ -58,6 +58,7 @@ class Encodings:
             seed=draft.seed,
             sample=draft.sample,
             target=draft.target,
+            teacher=draft.teacher,
         )
         if recipe.matrix not in self._fitted:
             self._fit(recipe)

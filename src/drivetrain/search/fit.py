@@ -19,6 +19,7 @@ from drivetrain.graph.run import size_of
 from drivetrain.models.brought.reference import Families
 from drivetrain.models.family import Budget, Fitted, Validation
 from drivetrain.search.recipe import Recipe
+from drivetrain.search.soft_labels import softened
 from drivetrain.search.study import FoldReport, Study
 
 FAMILIES = Families()
@@ -116,20 +117,26 @@ def _fit(study: Study, job: FoldJob, budget: Budget) -> Fitted:
     watch = _sample(np.asarray(fold.judge), recipe.sample, recipe.seed)
     weight = study.weight
     y = np.asarray(study.y)
+    learned, label = rows, y[rows]
+    own = None if weight is None else np.asarray(weight[rows])
+    if recipe.teacher is not None:
+        said = np.asarray(study.teacher(recipe.teacher)[rows])
+        places, label, own = softened(label, said, own, problem.classes)
+        learned = rows[places]
     metric = problem.metric
     if recipe.target is not None:
-        y = recipe.target.forward(y)
+        y, label = recipe.target.forward(y), recipe.target.forward(label)
         metric = "rmse" if metric == "rmsle" else metric  # it is learned on the scale of logs
     return (
         families_of(job.folder)
         .load(recipe.family)
         .fit(
-            np.ascontiguousarray(X[rows]),
-            y[rows],
+            np.ascontiguousarray(X[learned]),
+            label,
             task=problem.task,
             classes=problem.classes,
             metric=metric,
-            weight=None if weight is None else np.asarray(weight[rows]),
+            weight=own,
             validation=Validation(
                 X=np.ascontiguousarray(X[watch]),
                 y=y[watch],

@@ -49,7 +49,7 @@ def fold_factor(
     if rows == 0 or all(folds[trial.key] == 1 for trial in among):
         return 1.0
     metric = find_metric("log_loss") if metric.needs == "label" else metric
-    answers = _Answers(among, weights, min(rows, MOST_ROWS))
+    answers = Answers(among, weights, min(rows, MOST_ROWS))
     everything = answers.of({trial.key: len(trial.folds) for trial in among})
     truth = _Truth(metric, everything, residuals)
     alone = [truth.error(answers.of_one(number)) for number in range(SINGLES)]
@@ -59,8 +59,8 @@ def fold_factor(
     return float(min(1.0, truth.error(answers.of(folds)) / single))
 
 
-class _Answers:
-    """Answers of the blend to the first proof rows, by some of the folds' models."""
+class Answers:
+    """Answers of a blend to the first proof rows, by some of the folds' models."""
 
     def __init__(self, trials: Sequence[Trial], weights: Mapping[str, float], rows: int) -> None:
         self._trials = trials
@@ -71,12 +71,12 @@ class _Answers:
         }
 
     def of(self, folds: Mapping[str, int]) -> FloatMatrix:
-        """By the mean of so many folds of each member, (n, t)."""
+        """Return answers by the mean of so many folds of each member, (n, t)."""
         means = {key: np.mean(self._margins[key][:count], axis=0) for key, count in folds.items()}
         return self._mixed(means)
 
     def of_one(self, number: int) -> FloatMatrix:
-        """By one fold's models alone, (n, t)."""
+        """Return answers by one fold's models alone, (n, t)."""
         return self._mixed({key: each[number % len(each)] for key, each in self._margins.items()})
 
     def _mixed(self, margins: Mapping[str, FloatMatrix]) -> FloatMatrix:

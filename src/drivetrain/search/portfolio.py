@@ -50,6 +50,7 @@ class Draft:
     variant: Variant = "planned"
     encoders: tuple[EncoderSpec, ...] | None = None  # of a trial that is varied; None: planned
     target: TargetMap | None = None
+    teacher: str | None = None
 
     @classmethod
     def again(
@@ -64,6 +65,7 @@ class Draft:
             sample=recipe.sample,
             encoders=recipe.encoders,
             target=recipe.target,
+            teacher=recipe.teacher,
         )
 
 

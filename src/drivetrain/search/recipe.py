@@ -18,7 +18,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """Encoders, family, parameters and seed: everything that a Trial is a function of.
 
     ``sample`` caps the rows that each fold is fitted on; None takes all. ``target`` is what models
-    learn in place of the target; None is the target itself.
+    learn in place of the target; None is the target itself. ``teacher`` names the ensemble that it
+    learns from beside the labels.
     """
 
     encoding: Encoding
@@ -28,6 +29,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     sample: int | None = None
     target: TargetMap | None = None
+    teacher: str | None = None
 
     @property
     def key(self) -> str:

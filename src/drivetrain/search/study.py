@@ -141,6 +141,14 @@ class Study:
         np.save(self.folder / "matrices" / f"{name}.npy", training)
         np.save(self.folder / "matrices" / f"{name}-proof.npy", proof)
 
+    def add_teacher(self, name: str, said: FloatMatrix) -> None:
+        """Write what an ensemble says of the training rows, float64 (n, t), NaN where nothing."""
+        np.save(self.folder / f"teacher-{name}.npy", said)
+
+    def teacher(self, name: str) -> FloatMatrix:
+        """Return what :meth:`add_teacher` wrote."""
+        return _read(self.folder / f"teacher-{name}.npy")
+
     def has_matrix(self, name: str) -> bool:
         """Whether this run has written the matrix."""
         return (self.folder / "matrices" / f"{name}-proof.npy").exists()

@@ -69,7 +69,8 @@ def drafts_like(settings: TrainSettings, contract: Contract) -> tuple[Draft, ...
     drafts = []
     for plain in manifest.recipes:
         recipe = msgspec.convert({k: v for k, v in plain.items() if k in known}, Recipe)
-        draft = Draft.again(recipe, seed=settings.seed)
+        # The teacher of a student is not there any more: it learns from the labels alone.
+        draft = replace(Draft.again(recipe, seed=settings.seed), teacher=None)
         if any(name not in contract.names for spec in recipe.encoders for name in spec.columns):
             draft = replace(draft, encoders=None)
         drafts.append(draft)

@@ -34,6 +34,7 @@ from drivetrain.search.blend import (
 from drivetrain.search.calibrate import MOST_ROWS as MOST_CALIBRATED
 from drivetrain.search.calibrate import choose_calibration
 from drivetrain.search.cost import cost_ns
+from drivetrain.search.journal import searched_entries
 from drivetrain.search.shrink import Measured, Proposal
 from drivetrain.search.threshold import choose_threshold
 from drivetrain.search.trial import Trial, as_scored, with_models
@@ -161,8 +162,12 @@ def fitted_of(pool: Pool, proposal: Proposal, front: tuple[Measured, ...] = ()) 
         members=members,
         metric=run.metric,
         linear=_linear_baseline(pool.tried.trials, rows.holdout.rows),
-        leaderboard=leaderboard_rows(run.journal.trials(), proposal.weights, run.metric),
+        leaderboard=leaderboard_rows(
+            searched_entries(run.journal.entries), proposal.weights, run.metric
+        ),
         front=front,
+        given_up=None,
+        teacher=None,
         decisions=(*pool.tried.decisions, proposal.decision, *why),
     )
 

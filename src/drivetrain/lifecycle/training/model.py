@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from drivetrain.core.arrays import Array, Features
+import numpy as np
+
+from drivetrain.core.arrays import Array, Features, FloatMatrix
 from drivetrain.core.findings import Decision
 from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.ramps import Ramps
 from drivetrain.graph.program import Member, Program
-from drivetrain.lifecycle.training.settings import TrialRow
+from drivetrain.lifecycle.training.rows import Rows
+from drivetrain.lifecycle.training.settings import GivenUp, TrialRow
 from drivetrain.search.shrink import Measured
 from drivetrain.search.trial import Trial
 from drivetrain.stats.metrics import Metric
@@ -26,6 +29,25 @@ class Chosen:
 
 
 @dataclass(frozen=True)
+class Teacher:
+    """What an ensemble says of rows that its models have not seen.
+
+    ``training`` is (n, t), out of fold, NaN where no fold judges; ``holdout`` is (m, t).
+    """
+
+    name: str
+    training: FloatMatrix
+    holdout: FloatMatrix
+
+    def of_every(self, rows: Rows) -> FloatMatrix:
+        """Return what it says of training and holdout together, in their order."""
+        every = np.full((rows.every.rows, self.training.shape[1]), np.nan)
+        every[rows.of_training] = self.training
+        every[rows.of_holdout[: len(self.holdout)]] = self.holdout
+        return every
+
+
+@dataclass(frozen=True)
 class FittedModel:
     """What the search chose, and ``front``, the smaller and larger models that it chose from.
 
@@ -38,6 +60,8 @@ class FittedModel:
     linear: Array | None
     leaderboard: tuple[TrialRow, ...]
     front: tuple[Measured, ...]
+    given_up: GivenUp | None
+    teacher: Teacher | None  # of a student among the members
     decisions: tuple[Decision, ...]
 
 

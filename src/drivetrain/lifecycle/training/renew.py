@@ -28,6 +28,7 @@ from drivetrain.models.family import Family
 from drivetrain.search.budget import Budget, Window
 from drivetrain.search.encodings import Encodings, TrainingRows
 from drivetrain.search.fit import BROUGHT_FILE, families_of
+from drivetrain.search.journal import trial_entries
 from drivetrain.search.portfolio import Draft
 from drivetrain.search.run import search
 from drivetrain.search.study import Problem, Study
@@ -145,6 +146,9 @@ def _fit_again(run: Run, fitted: FittedModel) -> tuple[FittedModel, FittedModel]
     for number, part in enumerate(parts):
         window = _share(run, parts[number:])
         study = _study(folder, part, run.rows, fitted)
+        if fitted.teacher is not None:
+            said = fitted.teacher.of_every(run.rows) if part.ships else fitted.teacher.training
+            study.add_teacher(fitted.teacher.name, said)
         encodings = _encodings(study, part, run)
         # The dearest last: each may take half of what is left, the last one all of it.
         order = sorted(part.members, key=lambda member: member.trial.seconds)
@@ -277,7 +281,8 @@ def _draft(member: Chosen, part: _Stage, run: Run) -> Draft:
 
 def _rounds(member: Chosen, run: Run) -> int:
     """Return the rounds for all rows: the mean of the folds', a few more as there are more rows."""
-    rounds = run.journal.trials()[member.trial.key].details["rounds"]
+    entries = (*(run.journal.obeyed or ()), *run.journal.entries)
+    rounds = trial_entries(entries)[member.trial.key].details["rounds"]
     folds = max(len(rounds), 2)
     return max(1, round(float(np.mean(rounds)) * math.sqrt(folds / (folds - 1))))
 

@@ -50,7 +50,8 @@ class Rows:
     """What a run learns from and is judged by.
 
     ``folds`` number the rows of ``training``, ``every_fold`` those of ``every``, which are
-    training and holdout together; ``frame`` holds the raw cells of ``holdout``.
+    training and holdout together, at the places ``of_training`` and ``of_holdout``; ``frame`` holds
+    the raw cells of ``holdout``.
     """
 
     contract: Contract
@@ -58,6 +59,8 @@ class Rows:
     training: Part
     holdout: Part
     every: Part
+    of_training: IndexVector
+    of_holdout: IndexVector
     frame: pl.DataFrame
     folds: Folds
     every_fold: Folds
@@ -145,6 +148,8 @@ def make_rows(data: Any, settings: TrainSettings, reporter: Reporter) -> Rows:
         training=_part(columns, y, roles.weight, training),
         holdout=_part(columns, y, roles.weight, holdout),
         every=Part(columns, y, roles.weight),
+        of_training=training,
+        of_holdout=holdout,
         frame=table.frame[labelled[holdout]],
         folds=folds,
         every_fold=every_fold,

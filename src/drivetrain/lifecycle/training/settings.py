@@ -154,6 +154,20 @@ class TrialRow(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+class GivenUp(msgspec.Struct, frozen=True, kw_only=True):
+    """How much larger the error of the choice is than the full ensemble's on held-out rows.
+
+    Shares of the full ensemble's error, with the 95 % interval of a paired bootstrap.
+    """
+
+    rows: int
+    error: float
+    full_error: float
+    share: float
+    low: float
+    high: float
+
+
 class ParityResult(msgspec.Struct, frozen=True, kw_only=True):
     """The proof in short: what was compared, and how far graph and libraries lie apart."""
 
@@ -188,6 +202,7 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     leaderboard: tuple[TrialRow, ...] = ()
     front: tuple[Measured, ...] = ()  # smaller models that were looked at, least error first
+    given_up: GivenUp | None = None  # against the full ensemble, on held-out rows
     findings: tuple[Finding, ...] = ()
     decisions: tuple[Decision, ...] = ()
     mlflow_run: str | None = None  # its id on the server of MLFLOW_TRACKING_URI

@@ -84,6 +84,7 @@ def ship(
         "latency": msgspec.to_builtins(latency),
         "leaderboard": msgspec.to_builtins(fitted.leaderboard),
         "front": msgspec.to_builtins(fitted.front),
+        "given_up": msgspec.to_builtins(fitted.given_up),
         "stages_s": {name: round(taken, 3) for name, taken in run.clock.taken_s.items()},
         "machine": {"system": platform.platform(), "processor": platform.machine()},
     }

@@ -15,6 +15,7 @@ import msgspec
 from drivetrain.core.errors import LimitError
 from drivetrain.core.findings import Decision
 from drivetrain.core.machine import cores
+from drivetrain.lifecycle.training.given_up import given_up
 from drivetrain.lifecycle.training.mix import Pool, blends_of, fitted_of
 from drivetrain.lifecycle.training.model import FittedModel
 from drivetrain.lifecycle.training.prove import Proved, prove_model
@@ -22,7 +23,9 @@ from drivetrain.lifecycle.training.settings import TrainSettings, limits_of
 from drivetrain.lifecycle.training.ship import model_of
 from drivetrain.lifecycle.training.speed import measure_both
 from drivetrain.lifecycle.training.stages import Run
+from drivetrain.lifecycle.training.students import fit_student, student_blends, teacher_of
 from drivetrain.lifecycle.training.tried import Tried
+from drivetrain.search.blend import Blend
 from drivetrain.search.budget import Budget
 from drivetrain.search.fold_means import fold_factor
 from drivetrain.search.shrink import (
@@ -37,7 +40,7 @@ from drivetrain.search.shrink import (
     with_front,
 )
 
-SHARE = 0.06  # of a run's time limit, kept for this
+SHARE = 0.08  # of a run's time limit, kept for this
 SHORTEST_S = 20.0  # time limit below which nothing is kept, but where limits have to be met
 LEAST_S = 2.0  # kept where limits have to be met, however short the run
 PROOF_ROWS = 500  # held-out rows that a candidate is proved on; the one that ships on all
@@ -66,7 +69,14 @@ def shrink(run: Run, tried: Tried) -> FittedModel:
     """
     pool = Pool(run, tried)
     with run.clock.stage("blend"):
-        proposals = _proposals(pool)
+        proposals = _proposals(pool, blends_of(pool))
+    full = proposals[0]
+    teacher = teacher_of(pool, full)
+    with run.clock.stage("student"):
+        student = None if run.shrink_s == 0 else fit_student(pool, teacher)
+    if student is not None:
+        pool = Pool(run, replace(tried, trials=(*tried.trials, student)))
+        proposals = (*proposals, *_proposals(pool, student_blends(pool, student)))
     limits = limits_of(run.settings)
     told = run.journal.choose(
         "shrink", lambda: msgspec.to_builtins(_measured(pool, proposals, limits))
@@ -77,12 +87,18 @@ def shrink(run: Run, tried: Tried) -> FittedModel:
         raise _unmet(limits, front)
     proposal = next(one for one in proposals if one.name == chosen.name)
     fitted = fitted_of(pool, proposal, front)
-    return replace(fitted, decisions=(*fitted.decisions, _explain(chosen, front)))
+    return replace(
+        fitted,
+        given_up=given_up(pool, proposal, full),
+        teacher=teacher,
+        decisions=(*fitted.decisions, _explain(chosen, front)),
+    )
 
 
-def _proposals(pool: Pool) -> tuple[Proposal, ...]:
+def _proposals(
+    pool: Pool, blends: Sequence[tuple[str, Blend, dict[str, int]]]
+) -> tuple[Proposal, ...]:
     residuals = None
-    blends = blends_of(pool)
     if pool.run.rows.target.task == "regression":
         residuals = pool.y - pool.mean(blends[0][1].weights)[:, 0]
 
