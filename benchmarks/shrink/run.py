@@ -17,12 +17,13 @@ import statistics
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
 from benchmarks.accuracy.run import fingerprint
 from benchmarks.accuracy.sets import OFFICIAL_SPLIT, Set, read_catalog
+from drivetrain.core.contract import Task
 from drivetrain.lifecycle.train import train
 from drivetrain.lifecycle.training.settings import GivenUp
 from drivetrain.lifecycle.training.speed import measure
@@ -46,7 +47,7 @@ def outcome(one: Set, seconds: float, seed: int, *, again: bool) -> dict[str, An
     folder.mkdir(parents=True)
     began = time.monotonic()
     result = train(
-        str(one.file), target=one.target, task=one.task, metric=one.metric, time_limit=seconds,
+        str(one.file), target=one.target, task=cast(Task, one.task), metric=one.metric, time_limit=seconds,
         holdout=HOLDOUT, drop=_dropped(one), seed=seed, out=str(folder / "bundle"),
     )  # fmt: skip
     took_s = time.monotonic() - began
