@@ -48,7 +48,8 @@ def outcome(one: Set, seconds: float, seed: int, *, again: bool) -> dict[str, An
     began = time.monotonic()
     result = train(
         str(one.file), target=one.target, task=cast(Task, one.task), metric=one.metric,
-        time_limit=seconds, holdout=HOLDOUT, drop=_dropped(one), seed=seed, out=str(folder / "bundle"),
+        time_limit=seconds, holdout=HOLDOUT, drop=_dropped(one), seed=seed,
+        out=str(folder / "bundle"),
     )  # fmt: skip
     took_s = time.monotonic() - began
     speed = measure(Model.load(folder / "bundle"), _rows(one))
