@@ -8,6 +8,7 @@ from drivetrain.core.contract import Column, Contract
 from drivetrain.core.findings import Decision
 from drivetrain.features.encoder import EncoderSpec, Target
 
+RANKED = 100  # values up to which trees may ask for single ones by their rank
 FEW = 10  # values that trees of several classes ask for one by one
 ONE_HOT_LIMIT = 20  # more features of one column than this cost more than they tell
 TARGET_MEANS_CLASSES = 12  # K means for each column: past this the matrix is mostly these
@@ -119,9 +120,10 @@ def _category_for_trees(column: Column, target: Target, rows: int) -> tuple[Enco
             f"{column.distinct} values are fewer than their means of {target.classes} classes "
             "would be numbers, and each is one question away.",
         )
+    many = column.distinct > RANKED
     return (
-        _spec("target", column, rank=True),
-        "the mean of the target, out of fold, and the frequency rank",
+        _spec("target", column, count=True) if many else _spec("target", column, rank=True),
+        f"the mean of the target, out of fold, and the frequency{'' if many else ' rank'}",
         f"{column.distinct} different values in {rows} rows have no order that trees could split; "
         "the mean of the target gives them one. Each row's mean leaves out the row's own fold, "
         "or the model would read the answer off its input.",

@@ -29,6 +29,9 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
         float, msgspec.Meta(gt=0, description="rows that the overall mean counts for")
     ] = 10.0
     rank: Annotated[bool, msgspec.Meta(description="add the rank by frequency")] = False
+    count: Annotated[
+        bool, msgspec.Meta(description="add the logarithm of the number of other rows with it")
+    ] = False
     scale: Annotated[
         bool, msgspec.Meta(description="centre and scale the means, for linear models and nets")
     ] = False
@@ -59,9 +62,24 @@ def fit_target_means(
         table = np.column_stack([table, np.arange(levels.count + 1)])
         out_of_fold = np.column_stack([out_of_fold, levels.codes])
         names += (f"{name}:rank",)
+    if options.count:
+        table, out_of_fold = _with_counts(levels, table, out_of_fold)
+        names += (f"{name}:count",)
     narrow = to_float32(table)
     lookup = Lookup(texts.wire, "features", levels.keys, narrow[:-1], narrow[-1])
     return FittedEncoder((*texts.blocks, lookup), names, to_float32(out_of_fold))
+
+
+def _with_counts(
+    levels: Levels, table: FloatMatrix, out_of_fold: FloatMatrix
+) -> tuple[FloatMatrix, FloatMatrix]:
+    """Add how often training has the level, a training row's own not counted: it is no evidence."""
+    counts = np.append(levels.counts, 0.0)
+    others = np.maximum(counts - 1.0, 0.0)
+    return (
+        np.column_stack([table, np.log1p(counts)]),
+        np.column_stack([out_of_fold, np.log1p(others[levels.codes])]),
+    )
 
 
 def _scaled(table: FloatMatrix, out_of_fold: FloatMatrix) -> tuple[FloatMatrix, FloatMatrix]:

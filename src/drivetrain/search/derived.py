@@ -14,8 +14,8 @@ from itertools import combinations
 
 import numpy as np
 
-from drivetrain.core.arrays import Array, Columns, FloatMatrix, FloatVector, IndexVector
-from drivetrain.core.contract import Column, Contract, Kind
+from drivetrain.core.arrays import Columns, FloatMatrix, FloatVector, IndexVector
+from drivetrain.core.contract import Column, Contract
 from drivetrain.core.findings import Decision
 from drivetrain.core.folds import Folds
 from drivetrain.data.signal import codes_of, explained_share
@@ -24,12 +24,14 @@ from drivetrain.features.encoder import EncoderSpec, Target
 MOST_INPUTS = 200  # columns; on more, the comparing would take seconds
 MOST_ROWS = 20_000  # on which the features are compared
 MOST_NUMBERS, MOST_GROUPS = 8, 12  # columns, those that say most alone
-MOST_FEATURES = 6  # taken
+MOST_FEATURES = 6  # taken of numbers,
+MOST_CROSSES = 12  # and of categories: where they have many values, many pairs say more
 LEAST_GAIN = 0.003  # share of the target's variance that the two columns alone leave unexplained
 MOST_CLASSES = 4  # a cross is a feature for each class
 MOST_VALUES = 200  # values of a number that is taken for a category in crosses
-ROWS_TO_A_CELL = 5  # that a cross has on average
+ROWS_TO_A_CELL = 1.5  # that a cross has on average; means of few rows stay near the mean of all
 SMOOTHING = 10.0
+NUMBER = Column(name="derived", kind="number")
 OPERATIONS = ("difference", "ratio", "product")
 
 
@@ -64,11 +66,10 @@ def find_derived(
     alone = {c.name: judge.predict(*codes_of(some[c.name], c)) for c in usable}
     strength = {name: judge.share(prediction) for name, prediction in alone.items()}
     found = []
-    for spec, values, kind in _candidates(usable, some, strength, target):
-        about = Column(name="derived", kind=kind)
+    for spec, codes, count in _candidates(usable, some, strength, target):
         first, second = (alone[name] for name in spec.columns[-2:])
         both = judge.share(judge.beside(first, second))
-        derived = judge.predict(*codes_of(values, about))
+        derived = judge.predict(codes, count)
         gain = judge.share(derived) - both
         if gain > LEAST_GAIN * max(1.0 - both, 0.0):
             found.append(Derived(spec, gain))
@@ -76,7 +77,9 @@ def find_derived(
     best: dict[frozenset[str], Derived] = {}
     for one in found:  # the ratio of two numbers says much of what their difference does
         best.setdefault(frozenset(one.spec.columns), one)
-    return tuple(best.values())[:MOST_FEATURES]
+    crosses = [one for one in best.values() if one.spec.encoder == "cross"][:MOST_CROSSES]
+    others = [one for one in best.values() if one.spec.encoder != "cross"][:MOST_FEATURES]
+    return tuple(sorted((*crosses, *others), key=lambda one: -one.gain))
 
 
 def explain(derived: tuple[Derived, ...]) -> Decision:
@@ -130,8 +133,8 @@ class _Judge:
 
 def _candidates(
     usable: list[Column], some: Columns, strength: dict[str, float], target: Target
-) -> Iterator[tuple[EncoderSpec, Array, Kind]]:
-    """Give features with what they show of the rows, and the kind of that."""
+) -> Iterator[tuple[EncoderSpec, IndexVector, int]]:
+    """Give features with the codes of what they show of the rows, and how many codes there are."""
     rows = len(next(iter(some.values()))) if some else 0
     ranked = sorted(usable, key=lambda column: -strength[column.name])
     numbers = [c for c in ranked if c.kind == "number"][:MOST_NUMBERS]
@@ -140,19 +143,21 @@ def _candidates(
         pair = (left.name, right.name)
         for operation in OPERATIONS:
             spec = EncoderSpec("arithmetic", pair, {"operation": operation})
-            yield spec, _combined(some[left.name], some[right.name], operation), "number"
+            yield spec, *codes_of(_combined(some[left.name], some[right.name], operation), NUMBER)
     for group in groups:
         codes, count = codes_of(some[group.name], group)
         for number in numbers:
             if number.name != group.name:
                 spec = EncoderSpec("group", (group.name, number.name), {})
-                yield spec, _off(codes, count, some[number.name]), "number"
+                yield spec, *codes_of(_off(codes, count, some[number.name]), NUMBER)
     if target.classes > MOST_CLASSES:
         return
+    coded = {column.name: codes_of(some[column.name], column) for column in groups}
     for left, right in combinations(groups, 2):
-        if left.distinct * right.distinct * ROWS_TO_A_CELL <= rows:
-            joined = _joined(some[left.name], some[right.name])
-            yield EncoderSpec("cross", (left.name, right.name), {}), joined, "category"
+        joined, count = _joined(coded[left.name], coded[right.name])
+        if count * ROWS_TO_A_CELL <= rows:
+            spec = EncoderSpec("cross", (left.name, right.name), {"count": True})
+            yield spec, joined, count
 
 
 def _is_group(column: Column) -> bool:
@@ -182,5 +187,9 @@ def _off(codes: IndexVector, count: int, number: FloatVector) -> FloatVector:
     return np.where(np.isfinite(off), off, np.nan)
 
 
-def _joined(left: Array, right: Array) -> Array:
-    return np.array([f"{a}\x1f{b}" for a, b in zip(left, right, strict=True)], dtype=object)
+def _joined(
+    left: tuple[IndexVector, int], right: tuple[IndexVector, int]
+) -> tuple[IndexVector, int]:
+    """Return a code for each pair of codes that occurs, and how many there are."""
+    pairs, codes = np.unique(left[0] * right[1] + right[0], return_inverse=True)
+    return codes.astype(np.int64), len(pairs)

@@ -184,17 +184,18 @@ def _turn(
 ) -> Iterator[tuple[str, Space, tuple[Variant, ...]]]:
     """Give the families that have a default for this turn, each with the encodings it is tried on.
 
-    The first family of trees is tried on both encodings: two that differ also blend well. Features
-    of two columns come behind the first default of every family.
+    The first family of trees is tried on all encodings: two that differ also blend well. Features
+    of two columns are tried early: where they win, the families behind have them as well.
     """
     with_default = [(name, space) for name, space in spaces if turn < len(space.defaults)]
-    for name, space in with_default:
-        both = space.encoding == "trees" and name == FIRST
+    derived = [one for one in with_default if one[0] in DERIVED and one[1].encoding == "trees"]
+    for number, (name, space) in enumerate(with_default):
+        both = name == FIRST and space.encoding == "trees"
         yield name, space, ("planned", "values") if both else ("planned",)
+        if turn == 0 and number == min(1, len(with_default) - 1):
+            yield from ((name, space, ("derived",)) for name, space in derived if name == FIRST)
     if turn == 0:
-        for name, space in with_default:
-            if name in DERIVED and space.encoding == "trees":
-                yield name, space, ("derived",)
+        yield from ((name, space, ("derived",)) for name, space in derived if name != FIRST)
 
 
 def _rank(name: str, order: tuple[str, ...]) -> tuple[int, str]:

@@ -69,7 +69,7 @@ class _Search:
     pace_s: dict[str, float] = field(default_factory=dict)  # wall seconds of a family's last trial
     _current: _Open | None = None
     _running: dict[int, tuple[_Open, FoldJob]] = field(default_factory=dict)
-    _opened: set[str] = field(default_factory=set)  # keys of the Recipes that were begun
+    _opened: dict[str, Draft] = field(default_factory=dict)  # what was begun, by its Recipe's key
     _late: set[int] = field(default_factory=set)  # killed by the run, or about to be
     _told: float = 0.0  # when it was last said how far the search is
 
@@ -158,11 +158,11 @@ class _Search:
         for is_last, planned in self.drafts:
             if self.left_s() < LEAST_FIT_S:
                 return False
-            draft = settled(planned, self.trials.values(), find_metric(self.study.problem.metric))
+            tried = [(one, self.trials[key]) for key, one in self._opened.items()
+                     if key in self.trials]  # fmt: skip
+            draft = settled(planned, tried, find_metric(self.study.problem.metric))
             if draft is None:
-                self._note_clock(
-                    "skip", planned.family, "A transform of the target has lost before."
-                )
+                self._note_clock("skip", planned.family, "What it would learn has lost before.")
                 continue
             if self.pace_s.get(draft.family, 0.0) > 2.0 * self.left_s():
                 reason = f"Its family needs about {self.pace_s[draft.family]:.0f} s for a trial."
@@ -185,7 +185,7 @@ class _Search:
             )
             if recipe.key in self._opened:
                 continue  # two drafts with the same parameters
-            self._opened.add(recipe.key)
+            self._opened[recipe.key] = draft
             if not folds:
                 self._finish_if_over(trial)
                 continue

@@ -1,49 +1,71 @@
-"""What the first trials settle for the drafts behind them: which transform of the target to learn.
+"""What the first trials settle for the drafts behind them: which target and features to learn.
 
-The first family is tried on the target itself and on each transform. Where one of them is better
-by a clear margin, the other families of its kind are not tried on the rest: on a small machine
-a family that is fitted twice is another family that is not fitted at all.
+The first family is tried on the target itself and on each transform, on the planned features and on
+others. Where one is better by a clear margin, the other families are not tried
+on the rest: on a small machine a family that is fitted twice is another that is not fitted at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from drivetrain.search.portfolio import FIRST, MAPPED, Draft
 from drivetrain.search.target_map import TargetMap
 from drivetrain.search.trial import Trial
+from drivetrain.search.variants import Variant
 from drivetrain.stats.metrics import Metric
 
 CLEAR = 0.01  # share of the error by which one must be better
 FOLLOWS_ITSELF = "linear"  # what a linear model gains from a transform is its own, and it is cheap
 
+T = TypeVar("T")
 
-def settled(draft: Draft, trials: Iterable[Trial], metric: Metric) -> Draft | None:
+
+def settled(draft: Draft, opened: Sequence[tuple[Draft, Trial]], metric: Metric) -> Draft | None:
     """Return the draft as it is still worth a trial, None if it is not.
 
-    A draft on the target itself becomes one on the transform that has clearly won, one on a
-    transform that has clearly lost is left out; all others stay.
+    A draft on the target itself becomes one on the transform that has clearly won, one on the
+    planned features one on those that have; one on what has clearly lost is left out; others stay.
+
+    Parameters
+    ----------
+    opened
+        The drafts that were tried, in their order, with what came of them.
     """
-    if draft.family not in MAPPED or draft.family == FOLLOWS_ITSELF or draft.sample is not None:
+    if draft.sample is not None or draft.encoders is not None:
         return draft
-    errors = _errors(trials, metric)
-    if None not in errors or len(errors) < 2:
-        return draft
+    firsts = [(one, trial) for one, trial in opened if one.family == FIRST and one.sample is None]
+    firsts = [pair for pair in firsts if pair[0].parameters == firsts[0][0].parameters]
+    now = draft
+    if draft.family in MAPPED and draft.family != FOLLOWS_ITSELF:
+        errors = _errors([(d.target, t) for d, t in firsts if d.variant == "planned"], metric)
+        target: TargetMap | None = _winner(draft.target, errors, default=None)
+        if target != draft.target and draft.target is not None:
+            return None
+        now = replace(now, target=target)
+    if draft.encoding == "trees":
+        tried = [(d.variant, t) for d, t in firsts if d.target == firsts[0][0].target]
+        variant: Variant = _winner(draft.variant, _errors(tried, metric), default="planned")
+        if variant != draft.variant and draft.variant != "planned":
+            return None
+        now = replace(now, variant=variant)
+    return now
+
+
+def _winner(asked: T, errors: Mapping[T, float], *, default: T) -> T:
+    """Return what is clearly better than what is asked for, or else that."""
+    if default not in errors or len(errors) < 2 or asked not in errors:
+        return asked
     best = min(errors, key=errors.__getitem__)
-    limit = (1.0 - CLEAR) * errors[draft.target] if draft.target in errors else 0.0
-    if errors[best] >= limit:
-        return draft
-    return replace(draft, target=best) if draft.target is None else None
+    return best if errors[best] < (1.0 - CLEAR) * errors[asked] else asked
 
 
-def _errors(trials: Iterable[Trial], metric: Metric) -> dict[TargetMap | None, float]:
-    """Return the error of the first family's first trial on the target and on each transform."""
+def _errors(tried: Sequence[tuple[T, Trial]], metric: Metric) -> dict[T, float]:
+    """Return the error of the first trial of each."""
     perfect = 1.0 if metric.greater_is_better else 0.0
-    firsts = [one for one in trials if one.recipe.family == FIRST and one.recipe.sample is None]
-    errors: dict[TargetMap | None, float] = {}
-    for one in firsts:
-        same = one.recipe.parameters == firsts[0].recipe.parameters
-        if same and one.recipe.encoders == firsts[0].recipe.encoders:
-            errors.setdefault(one.recipe.target, perfect - metric.gain(one.score))
+    errors: dict[T, float] = {}
+    for what, trial in tried:
+        errors.setdefault(what, perfect - metric.gain(trial.score))
     return errors

@@ -18,7 +18,7 @@ from drivetrain.features.target_means import Parameters, fit_target_means
 
 
 class CrossEncoder:
-    """Several category-like columns as one feature, or K for K > 2 classes; rank on request."""
+    """Several category-like columns as one feature, or K for K > 2 classes, with rank or count."""
 
     kinds: tuple[Kind, ...] = ("category", "boolean", "number")
     many = True

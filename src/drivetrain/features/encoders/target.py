@@ -18,7 +18,7 @@ from drivetrain.features.target_means import Parameters, fit_target_means
 
 
 class TargetEncoder:
-    """One category-like column as one feature, or K for K > 2 classes; and its rank on request."""
+    """One category-like column as one feature, or K for K > 2 classes; rank or count on request."""
 
     kinds: tuple[Kind, ...] = ("category", "boolean", "number")
     many = False
