@@ -190,7 +190,7 @@ def promising(trials: tuple[Trial, ...], metric: Metric) -> tuple[Trial, ...]:
 
     The more a blend looks at, the more of them are good by luck alone, and the longer it takes.
     """
-    ranked = sorted(trials, key=lambda trial: -metric.gain(trial.score))
+    ranked = sorted(trials, key=lambda trial: (np.isnan(trial.score), -metric.gain(trial.score)))
     of_family: dict[str, int] = {}
     first: list[Trial] = []
     rest: list[Trial] = []
