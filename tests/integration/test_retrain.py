@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from drivetrain.cli.main import main
 from drivetrain.core.errors import DataError, SettingError
 from drivetrain.lifecycle.compare import Comparison, compare
 from drivetrain.lifecycle.promote import promote
@@ -72,6 +73,34 @@ def test_what_has_learned_the_change_is_promoted_with_its_verdict(url: str, cham
     assert [e.body["state"] for e in book.history("m", kind="retrain")] == ["begun", "done"]
     assert judged(url, found).passed
     assert not promote("m", 2, ledger=url).is_override
+
+
+def test_it_promotes_by_itself_what_passes_and_nothing_else(
+    url: str, champion: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["retrain", "m", "--ledger", url, "--workers", "0", "--time-limit", "60", "--promote",
+             "--gate", "server=false", "--gate", "latency=20", "--gate", "size=20",
+             "--data"]  # fmt: skip
+    for name, moved, status in (("same", False, 1), ("moved", True, 0)):
+        rows(1600, seed=7, turned=moved).write_parquet(tmp_path / f"{name}.parquet")
+        assert main([*words, str(tmp_path / f"{name}.parquet")]) == status
+    said = capsys.readouterr().out
+    assert "REFUSED: the champion stays: quality: " in said
+    assert "PROMOTED: better: gain +" in said
+    book = Ledger(url)
+    (*_, move) = book.history("m", kind="alias", subject="champion")
+    assert (move.body["version"], move.body["is_override"]) == (3, False)
+    with pytest.raises(SettingError, match="a champion in the ledger"):
+        retrain(champion, data=rows(400, seed=8), out=tmp_path / "new", promote=True, **FAST)
+
+
+def test_a_search_looks_for_other_recipes(url: str) -> None:
+    found = retrain("m", data=rows(1600, seed=9, turned=True), ledger=url, recipe="search",
+                    trials=2, **FAST)  # fmt: skip
+    new = read_bundle(found.challenger).manifest
+    assert found.recipe == "search"
+    assert new.lineage.settings["recipes"] == "search"
+    assert judged(url, found).passed
 
 
 def test_labels_that_were_shuffled_keep_the_champion(url: str) -> None:

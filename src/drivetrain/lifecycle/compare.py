@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
-from drivetrain.core.arrays import Columns
+from drivetrain.core.arrays import Array, Columns
 from drivetrain.core.contract import Target
 from drivetrain.core.errors import ContractError, DataError
 from drivetrain.core.manifest import Manifest
@@ -96,6 +96,10 @@ class CompareSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             ge=0, le=1,
         ),
     ] = SHARE  # fmt: skip
+    group: Annotated[
+        str | None,
+        msgspec.Meta(description="column whose equal values are not independent, as a customer"),
+    ] = None
     level: Annotated[float, msgspec.Meta(description="of the interval of the gain", gt=0, lt=1)] = (
         0.99
     )
@@ -204,8 +208,10 @@ def _gates(
     if not suits.passed:
         return (suits,), None
     target = target_of(old.manifest)
-    frame = _labelled(table, target).tail(settings.most_rows)
-    inputs = frame.drop(target.name)
+    frame = _labelled(table, target, settings.group).tail(settings.most_rows)
+    group = None if settings.group is None else frame[settings.group].cast(str).to_numpy()
+    aside = [n for n in (settings.group,) if n is not None and n not in old.contract.names]
+    inputs = frame.drop(target.name, *aside)
     columns = old.admit(inputs).columns
     try:
         new_columns = new.admit(inputs).columns
@@ -215,7 +221,7 @@ def _gates(
     reporter.say("compare", f"both graphs on {frame.height:,} rows")
     y = admit_target(target, frame[target.name])
     sides = Sides(y, ask(old, target, columns), ask(new, target, new_columns))
-    paired = _paired(sides, old, columns, settings)
+    paired = _paired(sides, old, columns, settings, group)
     rows = inputs.tail(TIMED_ROWS).to_dicts()
     reporter.say("compare", "timing both, row by row")
     costs = measure_costs([old, new], rows)
@@ -244,7 +250,9 @@ def _doubt(sides: Sides, champion: Manifest, metric: str, share: float) -> str:
     )  # fmt: skip
 
 
-def _paired(sides: Sides, old: Model, columns: Columns, settings: CompareSettings) -> Paired:
+def _paired(
+    sides: Sides, old: Model, columns: Columns, settings: CompareSettings, group: Array | None
+) -> Paired:
     metric = find_metric(settings.metric or old.manifest.metric, target_of(old.manifest).task)
     score = metric.function(sides.y, sides.champion.read_by(metric), None)
     usual = default_margins(metric, score)
@@ -258,15 +266,17 @@ def _paired(sides: Sides, old: Model, columns: Columns, settings: CompareSetting
     )
     return compare_answers(
         sides, old.contract, columns, metric=metric, margins=margins,
-        minimum_rows=settings.minimum_rows, level=settings.level, seed=settings.seed,
+        minimum_rows=settings.minimum_rows, level=settings.level, seed=settings.seed, group=group,
     )  # fmt: skip
 
 
-def _labelled(table: Table, target: Target) -> Any:
+def _labelled(table: Table, target: Target, group: str | None) -> Any:
     """Return the rows that have a label."""
-    if target.name not in table.frame.columns:
-        got = f"columns {', '.join(table.frame.columns[:12])}"
-        raise _unusable(table.source, f"the target, column '{target.name}'", got)
+    named = {f"the target, column '{target.name}'": target.name, f"column '{group}'": group}
+    for told, name in named.items():
+        if name is not None and name not in table.frame.columns:
+            got = f"columns {', '.join(table.frame.columns[:12])}"
+            raise _unusable(table.source, told, got)
     frame = table.frame[np.flatnonzero(labelled_rows(table, target))]
     if frame.height < FEWEST_ROWS:
         expected = f"at least {FEWEST_ROWS} labelled rows"

@@ -58,6 +58,8 @@ def quality_gate(paired: Paired, *, is_cheaper: bool, cheaper: float) -> Gate:
     """Pass what is better, or not worse and cheaper."""
     gain, margins = paired.difference, paired.margins
     interval = f"gain {gain.gain:+.5g} [{gain.low:+.5g}, {gain.high:+.5g}] of {paired.metric}"
+    if paired.block != 1:
+        interval += f", drawn in blocks of {paired.block} rows" if paired.block else ", by groups"
     if paired.outcome == "better":
         told, passed = f"better: {interval}", True
     elif paired.outcome == "not worse" and is_cheaper:

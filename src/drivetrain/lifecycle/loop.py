@@ -75,9 +75,9 @@ class LoopSettings(WatchSettings, frozen=True, kw_only=True):
     workers: Annotated[
         Annotated[int, msgspec.Meta(ge=0)] | None, msgspec.Meta(description="as train has it")
     ] = None
-    gate: Annotated[dict[str, Any], msgspec.Meta(description="settings of compare, as JSON")] = (
-        msgspec.field(default_factory=dict)
-    )
+    gate: Annotated[
+        dict[str, Any], msgspec.Meta(description="settings of compare, as latency=2")
+    ] = msgspec.field(default_factory=dict)
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,8 +19,10 @@ from drivetrain.core.manifest import Manifest
 from drivetrain.core.progress import Listener, Reporter, silent
 from drivetrain.core.settings import build
 from drivetrain.data.read import read_table
+from drivetrain.lifecycle.compare import compare
 from drivetrain.lifecycle.labelled import labelled_log
 from drivetrain.lifecycle.mirror import tell_mlflow
+from drivetrain.lifecycle.promote import promote as move
 from drivetrain.lifecycle.train import run as run_training
 from drivetrain.lifecycle.training.settings import TrainSettings
 from drivetrain.monitor.labels import LABELS_FOLDER, LabelStore
@@ -62,6 +64,13 @@ class RetrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         Annotated[float, msgspec.Meta(gt=0)] | None,
         msgspec.Meta(description="seconds of retraining in a day, for this model"),
     ] = None
+    promote: Annotated[
+        bool,
+        msgspec.Meta(description="compare it at once, and promote it if it passes every gate"),
+    ] = False
+    gate: Annotated[
+        dict[str, Any], msgspec.Meta(description="settings of compare, as latency=2")
+    ] = msgspec.field(default_factory=dict)
     seed: Annotated[int, msgspec.Meta(description="seed of every random choice", ge=0)] = 0
     workers: Annotated[
         Annotated[int, msgspec.Meta(ge=0)] | None, msgspec.Meta(description="as train has it")
@@ -85,6 +94,8 @@ class RetrainResult(msgspec.Struct, frozen=True, kw_only=True):
     metric: str
     score: float
     elapsed_s: float
+    verdict: str | None = None  # with ``promote``: what the gates said
+    promoted: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,6 +156,8 @@ def retrain(
         raise _wrong("one of data and log", "both" if data is not None else "neither")
     place = locate(text, ledger)
     book = None if place.name is None else Ledger(ledger)
+    if chosen.promote and book is None:
+        raise _wrong("a champion in the ledger to promote against", "a folder")
     if out is None and (book is None or book.store is None):
         raise _wrong("a folder for the challenger", "none")
     home = Path(out) if out is not None else _home(book, place.name)
@@ -161,7 +174,22 @@ def retrain(
     reporter = Reporter(progress)
     if book is None or place.name is None:
         return _train(job, frame, text, reporter)
-    return _in_turn(book, place.name, place.version or 0, job, frame, reporter)
+    found = _in_turn(book, place.name, place.version or 0, job, frame, reporter)
+    return _decided(found, ledger, chosen.gate, progress) if chosen.promote else found
+
+
+def _decided(
+    found: RetrainResult, ledger: str | None, gate: dict[str, Any], progress: Listener
+) -> RetrainResult:
+    """Compare the challenger with the champion of now, and promote it if it passes."""
+    name, version = str(found.name), int(found.version or 0)
+    said = compare(
+        f"{LEDGER}{name}@{CHAMPION}", f"{LEDGER}{name}@{version}", found.judged,
+        ledger=ledger, progress=progress, **gate,
+    )  # fmt: skip
+    if said.passed:
+        move(name, version, reason=said.summary, ledger=ledger)
+    return msgspec.structs.replace(found, verdict=said.summary, promoted=said.passed)
 
 
 def _in_turn(

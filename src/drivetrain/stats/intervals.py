@@ -111,10 +111,17 @@ def paired_bootstrap(
     resamples: int = RESAMPLES,
     level: float = 0.95,
     seed: int = 0,
+    draws: Iterator[FloatVector] | None = None,
 ) -> PairedDifference:
     """Compare two predictors on the same rows, each resample drawn once for both.
 
     Far sharper than comparing two intervals: what is hard for both cancels.
+
+    Parameters
+    ----------
+    draws
+        How often each row is drawn, once for each resample, as :mod:`drivetrain.stats.blocks` draws
+        a series or groups; by default rows are drawn one by one.
 
     Examples
     --------
@@ -126,7 +133,9 @@ def paired_bootstrap(
     _check(level, resamples)
     base = np.ones(len(y)) if weight is None else weight
     scorers = [found.scorer(y, as_needed(found, side)) for side in (first, second)]
-    draws = resample_weights(y, stratify=found.needs != "value", resamples=resamples, seed=seed)
+    if draws is None:
+        stratify = found.needs != "value"
+        draws = resample_weights(y, stratify=stratify, resamples=resamples, seed=seed)
     one, other = resampled_scores(scorers, base, draws)
     scores = found.gain(scorers[0](base)), found.gain(scorers[1](base))
     gains = one - other if found.greater_is_better else other - one

@@ -94,6 +94,16 @@ def test_labels_that_the_champion_knows_nothing_of_decide_nothing(folder, poison
         assert "labels" not in failed(believed)
 
 
+def test_rows_of_one_group_are_drawn_together(folder: Path) -> None:
+    rows = labelled().with_row_index("shop").with_columns(pl.col("shop") // 300)
+    more = {"server": False, "latency": 50.0}
+    found = compare(folder / "weak", folder / "good", rows, group="shop", **more)
+    assert found.outcome == "better"
+    assert (found.paired.block, "by groups" in found.summary) == (0, True)
+    with pytest.raises(DataError, match="column 'town'"):
+        compare(folder / "weak", folder / "good", rows, group="town", **more)
+
+
 def test_each_cost_has_its_gate(folder: Path) -> None:
     found = judged(folder, "weak", "good", latency=1e-6, size=0.01)
     assert "size" in failed(found)

@@ -30,12 +30,18 @@ def run(arguments: RetrainArguments, progress: Listener) -> RetrainResult:
 
 
 def render(found: RetrainResult) -> str:
-    """Say what was learned from, and how to compare."""
+    """Say what was learned from, and what the gates said or how to ask them."""
     named = f"{found.name}, version {found.version}" if found.name else found.challenger
     challenger = f"ledger:/{found.name}@{found.version}" if found.name else found.challenger
-    return "\n".join([
+    learned = (
         f"challenger: {named} ({found.recipe}, {found.rows:,} rows, {found.elapsed_s:.0f} s, "
-        f"{found.metric} {figure(found.score)} on its own held-out rows)",
+        f"{found.metric} {figure(found.score)} on its own held-out rows)"
+    )
+    if found.verdict is not None:
+        state = "PROMOTED" if found.promoted else "REFUSED: the champion stays"
+        return f"{learned}\n{state}: {found.verdict}"
+    return "\n".join([
+        learned,
         f"Compare it on the {found.judged_rows:,} latest rows, which it has not seen:",
         f"  drivetrain compare {found.champion} {challenger} {found.judged}",
     ])  # fmt: skip
@@ -47,4 +53,5 @@ command = Command(
     render=render,
     example="drivetrain retrain income --log predictions --time-limit 60",
     positional=("champion",),
+    status=lambda found: 1 if found.verdict is not None and not found.promoted else 0,
 )
