@@ -16,6 +16,7 @@ import pytest
 
 from drivetrain.bundle.vectors import make_vectors
 from drivetrain.bundle.write import write_bundle
+from drivetrain.cli.commands.predict import command as predict_command
 from drivetrain.cli.commands.serve import command
 from drivetrain.cli.commands.train import command as train_command
 from drivetrain.cli.parse import parse
@@ -105,6 +106,8 @@ def test_each_command_line_has_only_options_that_exist() -> None:
         parse(shlex.split(line.partition("drivetrain serve ")[2]), "serve", command)
     (line,) = [line for line in LINES if line.startswith("drivetrain train ")]
     parse(shlex.split(line)[2:], "train", train_command)
+    (line,) = [line for line in LINES if line.startswith("drivetrain predict ")]
+    parse(shlex.split(line)[2:], "predict", predict_command)
     known = (DOCS / "cli.md").read_text("utf-8")
     for option in re.findall(r"--[a-z][a-z-]+", re.sub(r"```.*?```", "", PAGE, flags=re.S)):
         assert f"  {option} " in known or f"  {option}\n" in known, option

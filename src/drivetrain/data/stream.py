@@ -19,10 +19,11 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 
-from drivetrain.core.errors import DataError, DrivetrainError
+from drivetrain.core.errors import DataError, DrivetrainError, MissingLibraryError
 from drivetrain.data.delimited import header, malformed, sniffed
 from drivetrain.data.json_lines import parsed_line
 from drivetrain.data.read import SUFFIXES, Table, empty, read_table, require_polars
+from drivetrain.data.remote import is_remote, opened
 
 SNIFFED_CHARACTERS = 1 << 20
 E = TypeVar("E", bound=DrivetrainError)
@@ -60,11 +61,13 @@ def stream_table(source: Any, *, rows: int) -> Iterator[Piece]:
     name = str(source).lower()
     if not isinstance(source, (str, Path)):
         return _slices(read_table(source), rows)
-    path = Path(source)
+    path: Path | str = source if is_remote(source) else Path(source)
     if name.endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz")):
         return _delimited(path, rows, tabs=".tsv" in name)
     if name.endswith((".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")):
         return _json_lines(path, rows)
+    if isinstance(path, str):
+        return _remote_parquet(path, rows)
     if name.endswith(".parquet") and path.is_file():
         return _parquet(path, rows)
     if not name.endswith(SUFFIXES):
@@ -118,22 +121,82 @@ def _parquet(path: Path, rows: int) -> Iterator[Piece]:
         ) from error
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes], int]]:
-    """Give the unpacked bytes, the file itself (its position tells how far it is), and its size."""
+def _remote_parquet(address: str, rows: int) -> Iterator[Piece]:
+    require_polars()
+    import polars as pl
+
+    from drivetrain.data.frames import with_plain_types
+
+    name = _name(address)
+    if not name.lower().endswith(".parquet"):
+        raise DataError(
+            where=address,
+            expected="an address that ends in .csv, .tsv, .jsonl, .ndjson (or with .gz), .parquet",
+            got=f"'{name}'",
+            remedy="Convert the table to one of these formats, or fetch the file.",
+            code="DT2CM",
+        )
     try:
-        with path.open("rb") as file:
-            size = path.stat().st_size
+        from pyarrow.lib import ArrowException
+        from pyarrow.parquet import ParquetFile
+    except ImportError as error:
+        raise MissingLibraryError(
+            where=address,
+            expected="the library 'pyarrow'",
+            got="no such library",
+            remedy="Install it: pip install 'drivetrain[serve]'",
+            code="DT317",
+        ) from error
+    with opened(address) as (file, _):
+        try:
+            table = ParquetFile(file)
+            total, first = table.metadata.num_rows, 0
+            if not total:
+                raise empty(name, "no rows")
+            for batch in table.iter_batches(rows):
+                part = with_plain_types(pl.DataFrame(pl.from_arrow(batch)), name)
+                yield Piece(part, part.height, first, (first + part.height) / total)
+                first += part.height
+        except (ArrowException, OSError) as error:
+            raise DataError(
+                where=address,
+                expected="a readable parquet file",
+                got=str(error).splitlines()[0],
+                remedy="Write or fetch the file again.",
+                code="DT223",
+            ) from error
+
+
+def _name(place: Path | str) -> str:
+    return place.name if isinstance(place, Path) else place.rpartition("/")[2]
+
+
+@contextmanager
+def _file(place: Path | str) -> Iterator[tuple[IO[bytes], int]]:
+    if isinstance(place, str):
+        with opened(place) as (file, size):
+            yield file, size
+        return
+    with place.open("rb") as local:
+        yield local, place.stat().st_size
+
+
+@contextmanager
+def _opened(path: Path | str) -> Iterator[tuple[IO[bytes], IO[bytes], int]]:
+    """Give the unpacked bytes, the file itself (its position tells how far it is), and its size."""
+    name = _name(path)
+    try:
+        with _file(path) as (file, size):
             if not size:
-                raise empty(path.name, "an empty file")
-            if path.name.lower().endswith(".gz"):
+                raise empty(name, "an empty file")
+            if name.lower().endswith(".gz"):
                 with gzip.GzipFile(fileobj=file) as unpacked:
                     yield cast(IO[bytes], unpacked), file, size
             else:
                 yield file, file, size
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(
-            where=path.name,
+            where=name,
             expected="a whole gzip file",
             got=str(error),
             remedy="Fetch or pack the file again, or take the ending .gz off its name.",
@@ -149,7 +212,7 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes], int]]:
         ) from error
 
 
-def _delimited(path: Path, rows: int, *, tabs: bool) -> Iterator[Piece]:
+def _delimited(path: Path | str, rows: int, *, tabs: bool) -> Iterator[Piece]:
     with _opened(path) as (unpacked, file, size):
         text = io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline="")
         csv.field_size_limit(2**31 - 1)  # a text column may hold whole documents
@@ -157,29 +220,29 @@ def _delimited(path: Path, rows: int, *, tabs: bool) -> Iterator[Piece]:
         try:
             head = text.read(SNIFFED_CHARACTERS)
             delimiter = "\t" if tabs else sniffed(head)
-            names = header(head, delimiter, path.name)
+            names = header(head, delimiter, _name(path))
             # The head was read already, and may end within a line.
             lines = _lines(head, text)
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
             records = (record for record in reader if record)
             next(records)
             while piece := list(islice(records, rows)):
-                _refuse_ragged(piece, len(names), path.name, reader.line_num)
+                _refuse_ragged(piece, len(names), _name(path), reader.line_num)
                 cells = dict(zip(names, zip(*piece, strict=True), strict=True))
                 yield Piece(cells, len(piece), first, file.tell() / size)
                 first += len(piece)
         except csv.Error as error:
-            raise malformed(path.name, reader.line_num, str(error)) from error
+            raise malformed(_name(path), reader.line_num, str(error)) from error
         except UnicodeDecodeError as error:
             raise DataError(
-                where=path.name,
+                where=_name(path),
                 expected="UTF-8 text",
                 got=f"byte 0x{error.object[error.start]:02x} after row {first}",
                 remedy="Save the file as UTF-8.",
                 code="DT227",
             ) from error
         if not first:
-            raise empty(path.name, f"{len(names)} columns and no rows")
+            raise empty(_name(path), f"{len(names)} columns and no rows")
 
 
 def _lines(head: str, rest: IO[str]) -> Iterator[str]:
@@ -199,12 +262,12 @@ def _refuse_ragged(piece: list[list[str]], width: int, source: str, last_line: i
             raise malformed(source, line, f"{len(record)} cells", f"{width} cells as in the header")
 
 
-def _json_lines(path: Path, rows: int) -> Iterator[Piece]:
+def _json_lines(path: Path | str, rows: int) -> Iterator[Piece]:
     names: dict[str, None] = {}  # of all rows so far, in order
     with _opened(path) as (unpacked, file, size):
         numbered = enumerate(unpacked, start=1)
         objects = (
-            parsed_line(line.removeprefix(b"\xef\xbb\xbf"), number, path.name)
+            parsed_line(line.removeprefix(b"\xef\xbb\xbf"), number, _name(path))
             for number, line in numbered
             if line.strip()
         )
@@ -215,4 +278,4 @@ def _json_lines(path: Path, rows: int) -> Iterator[Piece]:
             yield Piece(cells, len(piece), first, file.tell() / size)
             first += len(piece)
     if not first:
-        raise empty(path.name, "blank lines only")
+        raise empty(_name(path), "blank lines only")

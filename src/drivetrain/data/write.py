@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,6 +47,13 @@ def table_writer(path: Path) -> Iterator[Write]:
         else:
             with draft.open("wb") as lines:
                 yield lambda columns: lines.writelines(_json_lines(columns))
+
+
+def header_of(columns: Sequence[str]) -> bytes:
+    """Return the first line of a CSV file with these columns, as it is written here."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(columns)
+    return line.getvalue().encode()
 
 
 def check_written(path: Path) -> None:

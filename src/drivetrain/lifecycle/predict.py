@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 
 from drivetrain.core.arrays import Array
 from drivetrain.core.contract import Breach
-from drivetrain.core.errors import ContractError, SettingError
+from drivetrain.core.errors import ContractError, DrivetrainError, SettingError
 from drivetrain.core.progress import Listener, Reporter, silent
 from drivetrain.core.settings import build
+from drivetrain.data.parts import Note, Parts, parts_in
+from drivetrain.data.remote import is_remote, state_of, upload
 from drivetrain.data.stream import located, stream_table
-from drivetrain.data.write import check_written, table_writer
+from drivetrain.data.write import check_written
 from drivetrain.runtime.admit import Breaches
 from drivetrain.runtime.model import Model
 
@@ -52,9 +59,10 @@ class PredictResult(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str
     out: str
     rows: int
+    resumed_rows: int  # of them, predicted by a run before that was killed
     columns: tuple[str, ...]  # of the file written
     elapsed_s: float
-    rows_per_s: float  # reading and writing included
+    rows_per_s: float  # of the rows of this run, reading and writing included
     breaches: tuple[BreachCount, ...]
 
 
@@ -78,9 +86,10 @@ def predict(
     bundle
         A bundle's folder.
     data
-        Path of a CSV, TSV, JSON Lines (each also .gz), Parquet or Arrow file; or a frame.
+        Path of a CSV, TSV, JSON Lines (each also .gz), Parquet or Arrow file; the address of such a
+        one, but Arrow, in an object store, as in ``s3://bucket/new.csv``; or a frame.
     out
-        File to write; its ending, .csv, .jsonl or .parquet, says how.
+        File to write, or an address; its ending, .csv, .jsonl or .parquet, says how.
     settings
         Other fields of :class:`PredictSettings`.
 
@@ -101,36 +110,104 @@ def predict(
     """
     given = settings if out is None else {**settings, "out": str(out)}
     chosen = build(PredictSettings, given, source="predict()")
-    target = Path(chosen.out or DEFAULT_OUT)
+    target = chosen.out or DEFAULT_OUT
     _check_place(target, data)
     reporter = Reporter(progress)
     model = Model.load(bundle, threads=chosen.threads)
-    source = Path(data).name if isinstance(data, (str, Path)) else "dataframe"
+    key = repr((model.manifest.content_hash, _state_of(data), chosen.piece_rows))
+    with _folder_of(target, data) as folder, parts_in(folder, key, _suffix(target)) as parts:
+        found = len(parts.notes)
+        try:
+            _predict_parts(model, data, chosen.piece_rows, parts, reporter)
+        except DrivetrainError:  # the same run would fail again
+            parts.drop()
+            raise
+        elapsed_s = reporter.elapsed_s
+        _deliver(parts, target, folder)
+        parts.drop()
+    notes = parts.notes
+    rows, new = sum(note.rows for note in notes), sum(note.rows for note in notes[found:])
     counted: Breaches = {}
-    rows = 0
-    names: tuple[str, ...] = ()
-    with table_writer(target) as write:
-        for piece in stream_table(data, rows=chosen.piece_rows):
-            try:
-                admitted = model.admit(piece.rows)
-            except ContractError as error:
-                raise located(error, source, piece.first) from error
-            for place, count in admitted.breaches.items():
-                counted[place] = counted.get(place, 0) + count
-            columns = prediction_columns(model, model.run(admitted.columns))
-            write(columns)
-            rows, names = rows + admitted.rows, tuple(columns)
-            reporter.say("predict", f"{rows:,} rows", done=piece.done, total=1.0)
-    elapsed_s = reporter.elapsed_s
+    for note in notes:
+        for column, breach, count in note.breaches:
+            place = column, cast(Breach, breach)
+            counted[place] = counted.get(place, 0) + count
     return PredictResult(
         bundle=str(bundle),
-        out=str(target),
+        out=target,
         rows=rows,
-        columns=names,
+        resumed_rows=rows - new,
+        columns=notes[0].columns,
         elapsed_s=elapsed_s,
-        rows_per_s=rows / elapsed_s if elapsed_s > 0 else 0.0,
+        rows_per_s=new / elapsed_s if elapsed_s > 0 else 0.0,
         breaches=breach_counts(counted),
     )
+
+
+def _predict_parts(
+    model: Model, data: Any, piece_rows: int, parts: Parts, reporter: Reporter
+) -> None:
+    """Predict the pieces of the table that are not among the parts yet."""
+    source = _name(data) if isinstance(data, (str, Path)) else "dataframe"
+    whole = len(parts.notes)
+    rows = 0
+    for number, piece in enumerate(stream_table(data, rows=piece_rows)):
+        rows += piece.count
+        if number < whole:
+            continue
+        try:
+            admitted = model.admit(piece.rows)
+        except ContractError as error:
+            raise located(error, source, piece.first) from error
+        columns = prediction_columns(model, model.run(admitted.columns))
+        breaches = tuple((*place, count) for place, count in admitted.breaches.items())
+        parts.add(columns, Note(admitted.rows, tuple(columns), breaches))
+        reporter.say("predict", f"{rows:,} rows", done=piece.done, total=1.0)
+
+
+@contextmanager
+def _folder_of(target: str, data: Any) -> Iterator[Path]:
+    """Give the folder of the parts: the same for a run that is begun again.
+
+    It lies beside the target, or in the user's cache where that is elsewhere. A frame in memory is
+    of one run only.
+    """
+    if not isinstance(data, (str, Path)):
+        with tempfile.TemporaryDirectory(prefix="drivetrain-") as folder:
+            yield Path(folder) / "parts"
+    elif is_remote(target):
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        name = hashlib.sha256(target.encode()).hexdigest()[:32]
+        yield cache / "drivetrain" / "predict" / name
+    else:
+        yield Path(target).with_name(f".{Path(target).name}.parts")
+
+
+def _deliver(parts: Parts, target: str, folder: Path) -> None:
+    if not is_remote(target):
+        parts.join(Path(target))
+        return
+    whole = folder / f"whole{_suffix(target)}"
+    parts.join(whole)
+    upload(whole, target)
+
+
+def _state_of(data: Any) -> str:
+    """Return what changes when the table does."""
+    if is_remote(data):
+        return f"{data} {state_of(data)}"
+    if isinstance(data, (str, Path)) and Path(data).is_file():
+        told = Path(data).stat()
+        return f"{Path(data).resolve()} {told.st_size} {told.st_mtime_ns}"
+    return str(data) if isinstance(data, (str, Path)) else "a frame"
+
+
+def _suffix(target: str) -> str:
+    return Path(target).suffix.lower()
+
+
+def _name(data: str | Path) -> str:
+    return str(data).rpartition("/")[2]
 
 
 def prediction_columns(model: Model, outputs: dict[str, Array]) -> dict[str, Array]:
@@ -150,9 +227,14 @@ def breach_counts(breaches: Breaches) -> tuple[BreachCount, ...]:
     )
 
 
-def _check_place(target: Path, data: Any) -> None:
-    check_written(target)
-    if isinstance(data, (str, Path)) and target.resolve() == Path(data).resolve():
+def _check_place(target: str, data: Any) -> None:
+    check_written(Path(target.rpartition("/")[2]) if is_remote(target) else Path(target))
+    is_same = isinstance(data, (str, Path)) and (
+        target == str(data)
+        if is_remote(target) or is_remote(data)
+        else Path(target).resolve() == Path(data).resolve()
+    )
+    if is_same:
         raise SettingError(
             where="setting 'out'",
             expected="another file than the one that is read",

@@ -10,12 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import polars as pl
 import pytest
 from tests.unit.runtime import tiny
 
 from drivetrain.core.errors import ContractError, DataError, SettingError
+from drivetrain.data.parts import parts_in
 from drivetrain.lifecycle.predict import predict
 from drivetrain.runtime.model import Model
 
@@ -178,3 +180,96 @@ def test_csv_is_predicted_without_any_table_library(bundle, tmp_path):
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
                          env=environment)  # fmt: skip
     assert (ran.stdout.strip(), ran.stderr) == ("10", "")
+
+
+KILLED = """
+import os, signal, sys
+from drivetrain.data.parts import Parts
+from drivetrain.lifecycle.predict import predict
+
+add, left = Parts.add, [int(sys.argv[4])]
+
+def add_and_die(*given):
+    add(*given)
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Parts.add = add_and_die
+predict(*sys.argv[1:4], piece_rows=10)
+"""
+
+
+def kill_after(pieces: int, bundle: Path, data: Path, out: Path) -> None:
+    words = [sys.executable, "-c", KILLED, str(bundle), str(data), str(out), str(pieces)]
+    assert subprocess.run(words).returncode == -9
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_a_killed_run_is_gone_on_with_and_leaves_the_same_bytes(bundle, tmp_path, suffix):
+    data = write_csv(tmp_path / "t.csv", rows(50))
+    whole, out = tmp_path / f"whole{suffix}", tmp_path / f"out{suffix}"
+    assert predict(bundle, data, whole, piece_rows=10).resumed_rows == 0
+    kill_after(2, bundle, data, out)
+    kill_after(1, bundle, data, out)
+    found = predict(bundle, data, out, piece_rows=10)
+    assert (found.rows, found.resumed_rows) == (50, 30)
+    assert found.breaches == predict(bundle, data, whole, piece_rows=10).breaches
+    assert out.read_bytes() == whole.read_bytes()
+    assert {file.name for file in tmp_path.iterdir()} == {
+        "t.csv", "tiny.bundle", whole.name, out.name
+    }  # fmt: skip
+
+
+def test_parts_of_another_table_are_dropped(bundle, tmp_path):
+    data, out = write_csv(tmp_path / "t.csv", rows(50)), tmp_path / "out.csv"
+    kill_after(2, bundle, data, out)
+    (tmp_path / ".out.csv.parts" / "00000002.csv").write_text("half of a pa")  # not noted: not used
+    write_csv(data, rows(49))
+    found = predict(bundle, data, out, piece_rows=10)
+    assert (found.rows, found.resumed_rows) == (49, 0)
+
+
+def test_two_runs_on_one_file_do_not_meet(bundle, tmp_path):
+    data = write_csv(tmp_path / "t.csv", rows(5))
+    with (
+        parts_in(tmp_path / ".out.csv.parts", "another", ".csv"),
+        pytest.raises(SettingError, match="a file that no other run writes"),
+    ):
+        predict(bundle, data, tmp_path / "out.csv")
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.jsonl", "t.jsonl.gz", "t.parquet"])
+def test_an_object_store_is_read_and_written(bundle, tmp_path, monkeypatch, name):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    store = fsspec.filesystem("memory")
+    suffix = f".{name.split('.')[1]}"
+    write_any(tmp_path / name, rows(50))
+    store.put_file(str(tmp_path / name), f"/bucket/{name}")
+    predict(bundle, tmp_path / name, tmp_path / f"o{suffix}", piece_rows=20)
+    found = predict(bundle, f"memory://bucket/{name}", f"memory://bucket/o{suffix}", piece_rows=20)
+    assert (found.rows, found.out) == (50, f"memory://bucket/o{suffix}")
+    assert store.cat_file(f"/bucket/o{suffix}") == (tmp_path / f"o{suffix}").read_bytes()
+    assert not list((tmp_path / "cache").rglob("*.*"))
+    predict(bundle, (tmp_path / name).as_uri(), tmp_path / f"again{suffix}", piece_rows=20)
+    assert (tmp_path / f"again{suffix}").read_bytes() == (tmp_path / f"o{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("data", "out", "told"),
+    [
+        ("memory://bucket/none.csv", "memory://bucket/o.csv", "an object that can be read"),
+        ("nothing://bucket/t.csv", "o.csv", "an object that can be read"),
+        ("memory://bucket/t.arrow", "o.csv", "an address that ends in"),
+        ("memory://bucket/t.csv", "memory://bucket/t.csv", "another file"),
+        ("memory://bucket/t.csv", "memory://bucket/t.xlsx", "a name that ends in"),
+    ],
+)
+def test_an_address_that_is_none_is_one_line(bundle, tmp_path, monkeypatch, data, out, told):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    fsspec.filesystem("memory").pipe_file("/bucket/t.arrow", b"x")
+    with pytest.raises((DataError, SettingError), match=told):
+        predict(bundle, data, out)
+    assert not (tmp_path / "o.csv").exists()

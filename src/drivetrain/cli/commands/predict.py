@@ -16,7 +16,9 @@ class PredictArguments(PredictSettings, frozen=True, kw_only=True):
     """Settings of ``drivetrain predict``."""
 
     bundle: Annotated[str, Meta(description="Folder of the bundle.")]
-    data: Annotated[str, Meta(description="Table to predict.")]
+    data: Annotated[
+        str, Meta(description="Table to predict: a file, or an address as in s3://bucket/new.csv.")
+    ]
 
 
 def run(arguments: PredictArguments, progress: Listener) -> PredictResult:
@@ -32,6 +34,8 @@ def render(result: PredictResult) -> str:
         f"{result.out}: {result.rows:,} rows, columns {', '.join(result.columns)}; "
         f"{result.elapsed_s:.1f} s, {result.rows_per_s:,.0f} rows/s"
     )
+    if result.resumed_rows:
+        text += f"; {result.resumed_rows:,} rows were there from a run before"
     if not result.breaches:
         return text
     rows = [[found.column, found.breach, f"{found.rows:,}"] for found in result.breaches]
