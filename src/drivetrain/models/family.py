@@ -126,10 +126,10 @@ class Family(Protocol):
     It may also have ``libraries``, names of the modules that ``fit`` imports: worker processes
     then import them once, and not for every fit; and ``does_without``, modules that those
     libraries would import where they are installed, and ``fit`` has no use for. A family that has
-    no use for validation rows has ``on_all_rows(parameters, rows)``: the parameters with which one
-    fit on all rows takes the place of one fit on each fold. One that only counts rounds by them has
-    ``in_rounds(parameters, rounds)``: the parameters of a fit of so many rounds, whatever it
-    watches; its ``details`` then tell ``rounds``.
+    no use for validation rows has ``on_all_rows(parameters, size_bytes)``: the parameters with
+    which one fit on all rows takes the place of one fit on each fold, whose graph has so many
+    bytes. One that only counts rounds by them has ``in_rounds(parameters, rounds)``: the parameters
+    of a fit of so many rounds, whatever it watches; its ``details`` then tell ``rounds``.
     """
 
     tasks: tuple[Task, ...]

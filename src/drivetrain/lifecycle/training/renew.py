@@ -271,7 +271,8 @@ def _draft(member: Chosen, part: _Stage, run: Run) -> Draft:
     if part.once:
         family: Any = families_of(run.journal.path.parent).load(recipe.family)
         if hasattr(family, "on_all_rows"):
-            parameters = family.on_all_rows(parameters, part.rows.rows)
+            entry = run.journal.trials()[member.trial.key]
+            parameters = family.on_all_rows(parameters, entry.size_bytes / len(entry.folds))
         else:
             parameters = family.in_rounds(parameters, _rounds(member, run))
     return Draft.again(

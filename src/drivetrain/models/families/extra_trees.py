@@ -26,7 +26,8 @@ from drivetrain.models.lightgbm_trees import floor_float32
 from drivetrain.models.pace import Pace
 
 LEAVES = "leaves"  # the wire between the two blocks of a forest of several classes
-MOST_NODES = 800_000  # of a forest that ships: 25 MB
+MOST_BYTES = 16e6  # of a forest that ships
+MORE = 1.3  # times as many leaves on all rows as on a fold's
 STEP = 10  # trees grown between two looks at the clock
 
 
@@ -81,13 +82,13 @@ class ExtraTrees:
             encoding="trees",
         )
 
-    def on_all_rows(self, parameters: Mapping[str, Any], rows: int) -> dict[str, Any]:
+    def on_all_rows(self, parameters: Mapping[str, Any], size_bytes: float) -> dict[str, Any]:
         """Return parameters for one forest in place of one on each fold: up to twice the trees.
 
-        As far as the file stays small: a tree has two nodes for each of its leaves.
+        As far as the file stays small: on more rows a tree has more leaves.
         """
-        nodes = 1.3 * rows / parameters["min_samples_leaf"]
-        trees = int(np.clip(MOST_NODES / nodes, 20, 2 * parameters["trees"]))
+        room = MOST_BYTES / max(MORE * size_bytes, 1.0)
+        trees = int(np.clip(room * parameters["trees"], 20, 2 * parameters["trees"]))
         return {**parameters, "trees": trees}
 
     def fit(
