@@ -23,7 +23,7 @@ MOST_ROWS = 4_000
 SINGLES = 3  # folds whose models are looked at alone
 
 
-def fold_factor(
+def fold_gain(
     trials: Sequence[Trial],
     weights: Mapping[str, float],
     folds: Mapping[str, int],
@@ -32,7 +32,7 @@ def fold_factor(
     rows: int,
     residuals: FloatVector | None,
 ) -> float:
-    """Return by what the out-of-fold error is to be multiplied, <= 1, for the mean over folds.
+    """Return what the mean over folds takes off the out-of-fold error, >= 0.
 
     Parameters
     ----------
@@ -47,16 +47,15 @@ def fold_factor(
     """
     among = [trial for trial in trials if trial.key in weights]
     if rows == 0 or all(folds[trial.key] == 1 for trial in among):
-        return 1.0
+        return 0.0
     metric = find_metric("log_loss") if metric.needs == "label" else metric
     answers = Answers(among, weights, min(rows, MOST_ROWS))
     everything = answers.of({trial.key: len(trial.folds) for trial in among})
     truth = _Truth(metric, everything, residuals)
     alone = [truth.error(answers.of_one(number)) for number in range(SINGLES)]
     single = float(np.mean(alone))
-    if not np.isfinite(single) or single <= 0:
-        return 1.0
-    return float(min(1.0, truth.error(answers.of(folds)) / single))
+    gain = single - truth.error(answers.of(folds))
+    return float(max(gain, 0.0)) if np.isfinite(gain) else 0.0
 
 
 class Answers:

@@ -17,6 +17,7 @@ from drivetrain.search.blend import Blend
 
 MARGIN = 0.005  # share of the least error that the choice may have more,
 WIDE_MARGIN = 0.02  # and that it may have more where nothing nearer is quick and small
+ALIKE = 1.1  # costs whose difference is not worth any error
 QUICK_US, QUICK_ROWS_PER_S, SMALL_BYTES = 1_000.0, 20_000.0, 50_000_000
 ADMISSION_NS = 15_000.0  # of a row in a batch, beside its models: encoders, the reading of cells
 
@@ -97,7 +98,7 @@ class Limits:
 def propose(
     blends: Sequence[tuple[str, Blend, Mapping[str, int]]],
     costs_ns: Mapping[str, Sequence[float]],
-    factor: Callable[[Mapping[str, float], Mapping[str, int]], float],
+    gain: Callable[[Mapping[str, float], Mapping[str, int]], float],
 ) -> tuple[Proposal, ...]:
     """Make a proposal of each blend; equal ones are made once.
 
@@ -107,8 +108,8 @@ def propose(
         With their names, and how many models of each member are served.
     costs_ns
         Of each of a trial's folds' models, by the trial's key.
-    factor
-        From weights and folds to what the mean over folds makes of the error.
+    gain
+        From weights and folds to what the mean over folds takes off the error.
     """
     found: dict[tuple[object, ...], Proposal] = {}
     for name, blend, folds in blends:
@@ -118,7 +119,7 @@ def propose(
                 name=name,
                 weights=blend.weights,
                 folds=dict(folds),
-                error=blend.error * factor(blend.weights, folds),
+                error=max(blend.error - gain(blend.weights, folds), 0.0),
                 score=blend.score,
                 cost_ns=sum(sum(costs_ns[key][:count]) for key, count in folds.items()),
                 decision=blend.decision,
@@ -162,8 +163,15 @@ def choose(lines: Sequence[Measured], limits: Limits) -> Measured | None:
             if line.error <= (1.0 + margin) * least and (is_quick(line) or not has_to_be_quick)
         ]
         if near:
-            return min(near, key=cost_of)
+            return _cheapest(near)
     return min(allowed, key=lambda line: line.error)
+
+
+def _cheapest(lines: Sequence[Measured]) -> Measured:
+    """Return the cheapest line, or one of less error that costs hardly more."""
+    is_unmeasured, least = min(cost_of(line) for line in lines)
+    most = (is_unmeasured, ALIKE * least)
+    return min((line for line in lines if cost_of(line) <= most), key=lambda line: line.error)
 
 
 def is_quick(line: Measured) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from drivetrain.search.fold_means import fold_factor
+from drivetrain.search.fold_means import fold_gain
 from drivetrain.stats.metrics import find_metric
 
 ROWS = 4_000
@@ -47,11 +47,11 @@ def test_the_gain_in_squared_error_is_the_one_that_labels_show(served: int) -> N
     trial = fitted(truth, noise=0.5, is_classes=False)
     margins = [fold.margin[:, 0] for fold in trial.folds]
     residuals = y - margins[0]
-    told = fold_factor([trial], {"a": 1.0}, {"a": served}, metric=find_metric("rmse"), rows=ROWS,
+    told = fold_gain([trial], {"a": 1.0}, {"a": served}, metric=find_metric("rmse"), rows=ROWS,
                        residuals=residuals)  # fmt: skip
     single = np.mean([np.sqrt(np.mean((y - each) ** 2)) for each in margins])
     mean = np.sqrt(np.mean((y - np.mean(margins[:served], axis=0)) ** 2))
-    assert told == pytest.approx(mean / single, abs=0.02)
+    assert told == pytest.approx(single - mean, abs=0.02)
 
 
 @pytest.mark.parametrize("metric", ["log_loss", "auc"])
@@ -67,14 +67,14 @@ def test_the_gain_in_probabilities_is_the_one_that_labels_show(metric: str) -> N
         score = found.function(y, np.hstack([1.0 - p, p]), None)
         return 1.0 - score if found.greater_is_better else score
 
-    told = fold_factor([trial], {"a": 1.0}, {"a": 6}, metric=found, rows=ROWS, residuals=None)
+    told = fold_gain([trial], {"a": 1.0}, {"a": 6}, metric=found, rows=ROWS, residuals=None)
     single = np.mean([error(fold.margin) for fold in trial.folds])
     mean = error(np.mean([fold.margin for fold in trial.folds], axis=0))
-    assert told == pytest.approx(mean / single, abs=0.04)
+    assert told == pytest.approx(single - mean, abs=0.02)
 
 
 def test_one_model_alone_gains_nothing() -> None:
     trial = fitted(np.zeros(ROWS), noise=1.0, is_classes=True)
-    factor = fold_factor([trial], {"a": 1.0}, {"a": 1}, metric=find_metric("auc"), rows=ROWS,
+    gain = fold_gain([trial], {"a": 1.0}, {"a": 1}, metric=find_metric("auc"), rows=ROWS,
                          residuals=None)  # fmt: skip
-    assert factor == 1.0
+    assert gain == 0.0

@@ -26,6 +26,12 @@ def test_the_cheapest_within_half_a_percent_is_chosen() -> None:
     assert choose([full, near, far], Limits()) == near
 
 
+def test_of_two_that_cost_alike_the_better_is_chosen() -> None:
+    cheap = line("cheap", 1.004, latency_us=90.0, rows_per_s=60_000.0, size_bytes=1)
+    better = line("better", 1.001, latency_us=94.0, rows_per_s=60_000.0, size_bytes=1)
+    assert choose([line("full", 1.0), cheap, better], Limits()) == better
+
+
 def test_where_nothing_near_is_quick_two_percent_may_be_given_up() -> None:
     slow = line("slow", 1.0, latency_us=900.0, rows_per_s=5_000.0, size_bytes=9_000_000)
     quick = line("quick", 1.015, **QUICK)
@@ -66,7 +72,7 @@ def test_equal_blends_are_proposed_once() -> None:
             ("fewer", full, {"a": 4, "b": 1}),
         ],
         {"a": (1.0, 1.0, 1.0, 1.0), "b": (9.0, 9.0, 9.0, 9.0)},
-        lambda weights, folds: 1.0 - 0.01 * sum(folds.values()),
+        lambda weights, folds: 0.01 * sum(folds.values()),
     )
     assert [(one.name, one.models, one.cost_ns) for one in proposals] == [
         ("full", 8, 40.0),

@@ -27,7 +27,7 @@ from drivetrain.lifecycle.training.students import fit_student, student_blends, 
 from drivetrain.lifecycle.training.tried import Tried
 from drivetrain.search.blend import Blend
 from drivetrain.search.budget import Budget
-from drivetrain.search.fold_means import fold_factor
+from drivetrain.search.fold_means import fold_gain
 from drivetrain.search.shrink import (
     MARGIN,
     WIDE_MARGIN,
@@ -102,13 +102,13 @@ def _proposals(
     if pool.run.rows.target.task == "regression":
         residuals = pool.y - pool.mean(blends[0][1].weights)[:, 0]
 
-    def factor(weights: Any, folds: Any) -> float:
-        return fold_factor(
+    def gain(weights: Any, folds: Any) -> float:
+        return fold_gain(
             pool.trials, weights, folds,
             metric=pool.run.metric, rows=pool.run.rows.holdout.rows, residuals=residuals,
         )  # fmt: skip
 
-    return propose(blends, pool.costs_ns, factor)
+    return propose(blends, pool.costs_ns, gain)
 
 
 def _measured(pool: Pool, proposals: Sequence[Proposal], limits: Limits) -> tuple[Measured, ...]:
