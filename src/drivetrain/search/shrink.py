@@ -15,7 +15,7 @@ import msgspec
 from drivetrain.core.findings import Decision
 from drivetrain.search.blend import Blend
 
-MARGIN = 0.005  # share of the least error that the choice may have more,
+MARGIN = 0.0025  # share of the least error that the choice may have more,
 WIDE_MARGIN = 0.02  # and that it may have more where nothing nearer is quick and small
 ALIKE = 1.1  # costs whose difference is not worth any error
 QUICK_US, QUICK_ROWS_PER_S, SMALL_BYTES = 1_000.0, 20_000.0, 50_000_000
@@ -148,9 +148,9 @@ def expected(proposals: Sequence[Proposal], cores: int) -> tuple[Measured, ...]:
 def choose(lines: Sequence[Measured], limits: Limits) -> Measured | None:
     """Return the line to ship; None if no measured one is within the limits.
 
-    Among those within the limits: the cheapest whose error is at most 0.5 % larger than the least,
-    if it is quick and small (a row in 1 ms, 20,000 rows/s, 50 MB); else the cheapest such that is
-    at most 2 % worse; else the cheapest of at most 0.5 %.
+    Among those within the limits: the cheapest whose error is at most 0.25 % larger than the least,
+    if it is quick and small (a row in 1 ms, 20,000 rows/s, 50 MB); else the best such that is at
+    most 2 % worse; else the cheapest of at most 0.25 %.
     """
     allowed = [line for line in lines if not limits or limits.excess(line) <= 1.0]
     if not allowed:
@@ -163,15 +163,19 @@ def choose(lines: Sequence[Measured], limits: Limits) -> Measured | None:
             if line.error <= (1.0 + margin) * least and (is_quick(line) or not has_to_be_quick)
         ]
         if near:
-            return _cheapest(near)
-    return min(allowed, key=lambda line: line.error)
+            return min(near, key=_error) if margin == WIDE_MARGIN else _cheapest(near)
+    return min(allowed, key=_error)
 
 
 def _cheapest(lines: Sequence[Measured]) -> Measured:
     """Return the cheapest line, or one of less error that costs hardly more."""
     is_unmeasured, least = min(cost_of(line) for line in lines)
     most = (is_unmeasured, ALIKE * least)
-    return min((line for line in lines if cost_of(line) <= most), key=lambda line: line.error)
+    return min((line for line in lines if cost_of(line) <= most), key=_error)
+
+
+def _error(line: Measured) -> float:
+    return line.error
 
 
 def is_quick(line: Measured) -> bool:

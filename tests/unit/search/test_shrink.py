@@ -19,15 +19,15 @@ def line(name: str, error: float, **figures: object) -> Measured:
     )  # fmt: skip
 
 
-def test_the_cheapest_within_half_a_percent_is_chosen() -> None:
+def test_the_cheapest_within_a_quarter_percent_is_chosen() -> None:
     full = line("full", 1.0, latency_us=200.0, rows_per_s=30_000.0, size_bytes=9_000_000)
-    near = line("near", 1.004, latency_us=90.0, rows_per_s=60_000.0, size_bytes=2_000_000)
-    far = line("far", 1.006, **QUICK)
+    near = line("near", 1.002, latency_us=90.0, rows_per_s=60_000.0, size_bytes=2_000_000)
+    far = line("far", 1.003, **QUICK)
     assert choose([full, near, far], Limits()) == near
 
 
 def test_of_two_that_cost_alike_the_better_is_chosen() -> None:
-    cheap = line("cheap", 1.004, latency_us=90.0, rows_per_s=60_000.0, size_bytes=1)
+    cheap = line("cheap", 1.002, latency_us=90.0, rows_per_s=60_000.0, size_bytes=1)
     better = line("better", 1.001, latency_us=94.0, rows_per_s=60_000.0, size_bytes=1)
     assert choose([line("full", 1.0), cheap, better], Limits()) == better
 
@@ -36,7 +36,8 @@ def test_where_nothing_near_is_quick_two_percent_may_be_given_up() -> None:
     slow = line("slow", 1.0, latency_us=900.0, rows_per_s=5_000.0, size_bytes=9_000_000)
     quick = line("quick", 1.015, **QUICK)
     poor = line("poor", 1.03, **QUICK)
-    assert choose([slow, quick, poor], Limits()) == quick
+    cheaper = line("cheaper", 1.018, latency_us=9.0, rows_per_s=900_000.0, size_bytes=1)
+    assert choose([slow, quick, poor, cheaper], Limits()) == quick
     assert choose([slow, poor], Limits()) == slow
 
 

@@ -243,5 +243,5 @@ def _explain(chosen: Measured, front: Sequence[Measured]) -> Decision:
         choice=f"{chosen.name}: {chosen.models} models of {chosen.members} Recipes",
         reason=f"Of {len(front)} models of the same trials, {how}, it is the cheapest whose "
         f"out-of-fold error is near the least: {chosen.worse:.2%} above it. Near is "
-        f"{MARGIN:.1%}, or {WIDE_MARGIN:.0%} where nothing nearer is quick and small.",
+        f"{MARGIN:.2%}, or {WIDE_MARGIN:.0%} where nothing nearer is quick and small.",
     )
