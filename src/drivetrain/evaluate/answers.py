@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,10 +20,12 @@ class Answers:
 
     ``values``: regression, the predicted values; classification, class numbers of the predicted
     labels (the graph's own threshold), float64 (n,). ``probabilities``: (n, K), None in regression.
+    ``outputs``: all of the graph's as they are, where it was asked.
     """
 
     values: FloatVector
     probabilities: FloatMatrix | None = None
+    outputs: Mapping[str, Array] = field(default_factory=dict)
 
     def read_by(self, metric: Metric) -> Array:
         """Return what the metric needs."""
@@ -42,9 +45,9 @@ def ask(model: Runs, target: Target, columns: Columns) -> Answers:
     outputs = model.run(columns)
     prediction = np.asarray(outputs["prediction"])
     if target.task == "regression":
-        return Answers(values=prediction.astype(np.float64))
+        return Answers(values=prediction.astype(np.float64), outputs=outputs)
     probabilities = np.asarray(outputs["probabilities"], dtype=np.float64)
-    return Answers(values=class_numbers(prediction, target), probabilities=probabilities)
+    return Answers(class_numbers(prediction, target), probabilities, outputs)
 
 
 def class_numbers(labels: Array, target: Target) -> FloatVector:

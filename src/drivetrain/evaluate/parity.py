@@ -39,6 +39,7 @@ from drivetrain.graph.archive import content
 from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.dense import Dense
 from drivetrain.graph.blocks.foreign import Foreign
+from drivetrain.graph.head import Expected
 from drivetrain.graph.program import (
     FEATURES,
     MARGIN,
@@ -277,7 +278,31 @@ class _Proving:
         flips = 0
         if self.target.task != "regression":
             flips = self._check_labels(expected, outputs[PREDICTION])
+        for extra in self.program.extras:
+            for name, right in extra.expected(expected, self.columns).items():
+                self._check_extra(name, right, outputs[name])
         return float(difference.max(initial=0.0)), flips
+
+    def _check_extra(self, name: str, right: Expected, got: Array) -> None:
+        """Compare an output that was asked for; a flag may differ where it turns, not further."""
+        if right.values.shape != got.shape:
+            shape = f"shape {right.values.shape}"
+            raise self._differs(f"node '{name}'", shape, f"{got.shape}", "DT113")
+        if right.distance is None:
+            off = relative(got, right.values, self.scale)
+        else:
+            off = np.where(got != right.values, right.distance, 0.0)
+        wide = off.reshape(len(off), -1).max(axis=1)
+        if np.all(wide <= TOLERANCE):
+            return
+        worst = int(np.argmax(wide))
+        column = extreme_column(self.columns, self._held_out(), worst)
+        raise self._differs(
+            f"node '{name}', {self.row_name(worst)}, oddest cell in column '{column}'",
+            shown(right.values[worst].ravel()),
+            shown(got[worst].ravel()),
+            "DT113",
+        )
 
     @property
     def target(self) -> Target:

@@ -10,6 +10,7 @@ from drivetrain.core.contract import Contract, Target, Task
 from drivetrain.core.errors import DataError
 from drivetrain.evaluate.answers import Answers, Runs, ask
 from drivetrain.evaluate.confusion import Confusion, confusion
+from drivetrain.evaluate.promises import Asked, Promises, check_promises
 from drivetrain.evaluate.slices import MINIMUM_ROWS, SliceTable, slice_table
 from drivetrain.stats.calibration import Calibration, calibration, value_calibration
 from drivetrain.stats.intervals import (
@@ -56,6 +57,7 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     calibration: Calibration | None = None
     confusion: Confusion | None = None
     slices: SliceTable
+    promises: Promises | None = None  # whether what was asked of the outputs came true
 
     @property
     def score(self) -> Interval:
@@ -93,6 +95,7 @@ def scorecard(
     linear: Array | None = None,
     weight: FloatVector | None = None,
     minimum_rows: int = MINIMUM_ROWS,
+    asked: Asked | None = None,
     seed: int = 0,
 ) -> Scorecard:
     """Score a model on rows that it has not seen.
@@ -116,6 +119,8 @@ def scorecard(
         How much each row counts in every metric, interval and slice, shape (n,), >= 0.
     minimum_rows
         Smallest part of the rows to be judged in the table of slices.
+    asked
+        What the outputs were asked for, to see whether it came true.
 
     Raises
     ------
@@ -152,6 +157,7 @@ def scorecard(
         over_linear=resampled.gain_over("linear") if linear is not None else None,
         calibration=_calibration(y, answers, target, weight),
         confusion=_confusion(y, answers, target),
+        promises=check_promises(y, answers, target, asked or Asked(), weight),
         slices=slice_table(
             contract,
             columns,

@@ -28,6 +28,7 @@ from drivetrain.core.manifest import PREDICTION, PROBABILITIES, Output
 from drivetrain.graph.block import GraphBuilder, Wire
 from drivetrain.graph.model import tensor
 from drivetrain.graph.tables import Table
+from drivetrain.stats.costs import expected_costs
 
 _LABELS = {"int": np.int64, "string": np.object_, "float": np.float64}
 _LABEL_TYPES = {"int": "int64", "string": "string", "float": "double"}
@@ -152,11 +153,6 @@ class Head:
         return labels if kind is np.object_ else labels.astype(kind)
 
 
-def expected_costs(probabilities: FloatMatrix, costs: FloatMatrix) -> FloatMatrix:
-    """Return what each label costs in the mean, (n, K), at probabilities (n, K)."""
-    return np.asarray(probabilities.astype(np.float64) @ costs)
-
-
 def graph_input(column: Column, taken: Sequence[str]) -> onnx.ValueInfoProto:
     """Describe a column as an input of the graph.
 
@@ -212,13 +208,6 @@ def _lower_several(
 
 
 def _lower_costs(graph: GraphBuilder, costs: FloatMatrix) -> Wire:
-    """Return the wire of each label's expected cost, [N, K].
-
-    A running sum over the true classes: a matrix product of one row has other last digits.
-    """
+    """Return the wire of each label's expected cost, [N, K]."""
     probabilities = graph.cast(PROBABILITIES, TensorProto.DOUBLE)
-    each = graph.node("Unsqueeze", [probabilities, graph.constant([2], np.int64)])
-    each = graph.node("Mul", [each, graph.constant(costs[None], np.float64)])
-    sums = graph.node("CumSum", [each, graph.constant(1, np.int64)])
-    last = graph.node("Gather", [sums, graph.constant([-1], np.int64)], axis=1)
-    return graph.node("Squeeze", [last, graph.constant([1], np.int64)])
+    return graph.node("MatMul", [probabilities, graph.constant(costs, np.float64)])

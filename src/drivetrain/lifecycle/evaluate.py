@@ -16,6 +16,7 @@ from drivetrain.core.progress import Listener, Reporter, silent
 from drivetrain.core.settings import build
 from drivetrain.data.sample import RowSample
 from drivetrain.data.stream import Piece, located, stream_table
+from drivetrain.evaluate.promises import asked_of
 from drivetrain.evaluate.scorecard import Scorecard, scorecard
 from drivetrain.lifecycle.predict import BreachCount, breach_counts
 from drivetrain.runtime.admit import Breaches, admit_target
@@ -123,6 +124,7 @@ def evaluate(
         metric=metric or model.manifest.metric,
         constant=np.array(training_scorecard(model.manifest).constant),
         minimum_rows=chosen.minimum_rows,
+        asked=asked_of(model.manifest.lineage.settings, model.manifest.classes),
         seed=chosen.seed,
     )
     return EvaluateResult(

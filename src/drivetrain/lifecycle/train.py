@@ -27,6 +27,7 @@ from drivetrain.core.machine import (
 from drivetrain.core.progress import Listener, Reporter, silent
 from drivetrain.core.settings import build
 from drivetrain.lifecycle.tracking import tracking
+from drivetrain.lifecycle.training.answers import with_answers
 from drivetrain.lifecycle.training.header import find_task_metric, header_of
 from drivetrain.lifecycle.training.model import FittedModel
 from drivetrain.lifecycle.training.places import Places, choose_places, clearing
@@ -81,6 +82,9 @@ def train(
     strict: bool = False,
     overwrite: bool = False,
     name: str | None = None,
+    coverage: float | None = None,
+    costs: Sequence[str] = (),
+    out_of_range: bool = False,
     workers: int | None = None,
     memory_limit: float | None = None,
     trials: int | None = None,
@@ -128,7 +132,8 @@ def train(
         "private": tuple(private), "group": group, "time": time,
         "weight": weight, "holdout": holdout, "folds": folds, "refit": refit, "strict": strict,
         "overwrite": overwrite, "name": name, "workers": workers,
-        "memory_limit": memory_limit,
+        "memory_limit": memory_limit, "coverage": coverage, "costs": tuple(costs),
+        "out_of_range": out_of_range,
         "trials": trials, "max_latency_us": max_latency_us, "max_size_mb": max_size_mb,
         "min_rows_per_s": min_rows_per_s, "like": None if like is None else str(like),
         "recipes": recipes, "family": tuple(reference_of(each) for each in families),
@@ -228,7 +233,7 @@ def _work(run: Run, places: Places) -> tuple[Shipped, FittedModel]:
     with stage("search"):
         tried = try_recipes(run)
     with stage("shrink"):
-        searched = shrink(run, tried)
+        searched = with_answers(shrink(run, tried), run.rows, run.settings)
     with stage("every row"):
         fitted, renewed = renew(run, searched)
     run.staff.crew.close()
@@ -291,6 +296,7 @@ def _result(shipped: Shipped, fitted: FittedModel, places: Places, budget: Budge
         leaderboard=fitted.leaderboard,
         front=fitted.front,
         given_up=fitted.given_up,
+        promises=shipped.scorecard.promises,
         findings=manifest.findings,
         decisions=manifest.decisions,
     )

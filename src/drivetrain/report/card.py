@@ -34,7 +34,12 @@ def render_card(manifest: Manifest) -> bytes:
     )
     environment.filters |= {"number": words.number, "percent": words.percent}
     page = environment.get_template(CARD_FILE + ".j2")
-    text = page.render(manifest=manifest, card=card, verdict=words.verdict(manifest, card))
+    text = page.render(
+        manifest=manifest,
+        card=card,
+        verdict=words.verdict(manifest, card),
+        promises=words.promises(card.promises),
+    )
     return text.encode()
 
 

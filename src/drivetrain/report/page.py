@@ -53,6 +53,7 @@ def render_report(
         verdict=words.verdict(manifest, card),
         main_chart=Markup(comparison_chart(card.measures[0])),  # charts escape their texts
         calibration_chart=_calibration(card),
+        promises=words.promises(card.promises),
         calibration_words=words.explain_calibration(card),
         confusion=_heat(card.confusion),
         slice_rows=[(part, Markup(slice_bar(part, card.slices))) for part in card.slices.slices],

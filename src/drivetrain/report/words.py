@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from drivetrain.core.manifest import Manifest
+from drivetrain.evaluate.promises import Coverage, Promises
 from drivetrain.evaluate.scorecard import Scorecard
 
 Level: TypeAlias = Literal["good", "caution", "bad"]
@@ -159,3 +160,40 @@ def explain_slices(card: Scorecard) -> str:
         "tenth of the gain over a constant. A weak part may simply be harder; more rows of it, or "
         "a column that tells its rows apart, are what helps."
     )
+
+
+def promises(found: Promises | None) -> list[str]:
+    """Say whether what was asked of the outputs came true, a sentence or two for each."""
+    if found is None:
+        return []
+    said = []
+    if found.coverage is not None:
+        said.append(_coverage(found.coverage))
+    if found.costs is not None:
+        said.append(
+            f"Costs: a row costs {number(found.costs.label)} in the mean, and would cost "
+            f"{number(found.costs.likeliest)} with the likeliest label."
+        )
+    if found.out_of_range is not None:
+        share = percent(found.out_of_range)
+        said.append(f"Out of range: {share} of the rows are flagged as unlike the training data.")
+    return said
+
+
+def _coverage(found: Coverage) -> str:
+    place = "between lower and upper" if found.kind == "interval" else "in the set"
+    got = found.got
+    said = (
+        f"Coverage: the truth is {place} in {percent(got.score)} of the rows (95 % interval "
+        f"{percent(got.low)} to {percent(got.high)}), {percent(found.asked)} were asked for."
+    )
+    if got.high < found.asked:
+        said += " That is less than was asked: do not rely on it."
+    if found.kind == "interval":
+        return f"{said} Mean width {number(found.size)}, median {number(found.median_size)}."
+    said += f" A set has {number(found.size)} classes in the mean."
+    rated = [row for row in found.classes if row.share is not None]
+    least = min(rated, key=lambda row: row.share or 0.0, default=None)
+    if least is not None:
+        said += f" Least covered: '{least.name}', {percent(least.share)} of {least.rows:,} rows."
+    return said

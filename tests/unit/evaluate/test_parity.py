@@ -16,6 +16,9 @@ from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.lookup import Lookup
 from drivetrain.graph.blocks.number import Number
 from drivetrain.graph.blocks.trees import Trees
+from drivetrain.graph.extras.interval import PredictionInterval
+from drivetrain.graph.extras.prediction_set import PredictionSet
+from drivetrain.graph.head import Extra
 from drivetrain.graph.program import Member, Program, lower
 
 TASKS = ("binary", "multiclass", "regression")
@@ -314,6 +317,32 @@ def test_another_threshold_is_caught(example: GetExample) -> None:
     given = example("binary")
     with pytest.raises(ParityError, match="node 'prediction'"):
         prove_example(given, shipped=dataclasses.replace(given.program, threshold=0.6))
+
+
+@pytest.mark.parametrize(
+    ("task", "right", "wrong"),
+    [
+        (
+            "regression",
+            PredictionInterval(np.array([-1.0, 1.0]), np.array([1.0, 2.0]), np.ones(2)),
+            PredictionInterval(np.array([-1.0, 1.0]), np.array([1.1, 2.2]), np.ones(2)),
+        ),
+        (
+            "multiclass",
+            PredictionSet(np.full(3, 0.3, np.float32)),
+            PredictionSet(np.full(3, 0.4, np.float32)),
+        ),
+    ],
+)
+def test_another_interval_or_set_is_caught(
+    example: GetExample, task: str, right: Extra, wrong: Extra
+) -> None:
+    given = example(task)
+    program = dataclasses.replace(given.program, extras=(right,))
+    same = dataclasses.replace(given, program=program)
+    prove_example(same, shipped=program)
+    with pytest.raises(ParityError, match="node '(lower|set)'"):
+        prove_example(same, shipped=dataclasses.replace(program, extras=(wrong,)))
 
 
 def test_a_graph_of_another_make_is_refused(example: GetExample) -> None:

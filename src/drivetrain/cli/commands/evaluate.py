@@ -12,6 +12,7 @@ from drivetrain.core.progress import Listener
 from drivetrain.evaluate.confusion import Confusion
 from drivetrain.evaluate.scorecard import Scorecard
 from drivetrain.lifecycle.evaluate import EvaluateResult, EvaluateSettings, evaluate
+from drivetrain.report.words import promises
 
 
 class EvaluateArguments(EvaluateSettings, frozen=True, kw_only=True):
@@ -32,6 +33,7 @@ def render(result: EvaluateResult) -> str:
     """Show the metrics with their intervals, the confusion, and the weakest slices."""
     card = result.scorecard
     parts = [strong(f"{result.bundle} on {result.rows:,} rows of {result.data}"), measures(card)]
+    parts += promises(card.promises)
     if card.calibration is not None:
         parts.append(f"Calibration error {figure(card.calibration.error, 3)}.")
     if card.confusion is not None and card.confusion.counts:

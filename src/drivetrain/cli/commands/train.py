@@ -11,6 +11,7 @@ from drivetrain.cli.findings import findings_text
 from drivetrain.cli.text import figure, pairs, size, strong, table
 from drivetrain.core.progress import Listener
 from drivetrain.lifecycle.train import TrainResult, TrainSettings, train
+from drivetrain.report.words import promises
 
 
 class TrainArguments(TrainSettings, frozen=True, kw_only=True):
@@ -51,7 +52,7 @@ def render(result: TrainResult) -> str:
         ]
     )
     serious = [found for found in result.findings if found.severity != "info"]
-    parts = [strong("Trained."), summary, leaderboard(result)]
+    parts = [strong("Trained."), summary, *promises(result.promises), leaderboard(result)]
     if serious:
         parts.append(findings_text(serious))
     parts.append(

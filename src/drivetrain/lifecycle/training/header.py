@@ -20,7 +20,8 @@ _PACKAGES = ("drivetrain", "numpy", "onnxruntime", "onnx", "lightgbm", "scikit-l
 _NOT_OF_THE_TRIALS = {"time_limit": 0.0, "out": None, "overwrite": False, "name": None,
                       "workers": None, "memory_limit": None, "trials": None,
                       "strict": False, "max_latency_us": None, "max_size_mb": None,
-                      "min_rows_per_s": None}  # fmt: skip
+                      "min_rows_per_s": None, "coverage": None, "costs": (),
+                      "out_of_range": False}  # fmt: skip
 
 
 def find_task_metric(rows: Rows, asked: str | None) -> tuple[Metric, Decision]:

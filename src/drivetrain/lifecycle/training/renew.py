@@ -20,6 +20,7 @@ from drivetrain.core.errors import SettingError
 from drivetrain.core.findings import Decision
 from drivetrain.core.folds import Fold, Folds
 from drivetrain.features.encoder import Target
+from drivetrain.lifecycle.training.answers import with_answers
 from drivetrain.lifecycle.training.model import Chosen, FittedModel, members_of
 from drivetrain.lifecycle.training.rows import Part, Rows
 from drivetrain.lifecycle.training.settings import TrainSettings
@@ -88,7 +89,7 @@ def renew(run: Run, fitted: FittedModel) -> tuple[FittedModel, FittedModel | Non
     keys = run.journal.choose("every row", lambda: _affordable(run, fitted, left_s))
     if not keys:
         return fitted, None
-    judged = _only(fitted, keys)
+    judged = _only(run, fitted, keys)
     run.reporter.say("search", f"fitting {len(keys)} chosen Recipes on every row")
 
     @cache
@@ -116,14 +117,15 @@ def _affordable(run: Run, fitted: FittedModel, seconds: float) -> list[str]:
     return [member.trial.key for member in members]
 
 
-def _only(fitted: FittedModel, keys: Sequence[str]) -> FittedModel:
+def _only(run: Run, fitted: FittedModel, keys: Sequence[str]) -> FittedModel:
     """Return the model with these of its members."""
     members = [member for member in fitted.members if member.trial.key in keys]
     if len(members) == len(fitted.members):
         return fitted
     total = sum(member.weight for member in members)
     kept = tuple(replace(member, weight=member.weight / total) for member in members)
-    return replace(fitted, program=members_of(fitted.program, kept), members=kept)
+    fewer = replace(fitted, program=members_of(fitted.program, kept), members=kept)
+    return with_answers(fewer, run.rows, run.settings)
 
 
 def _fit_again(run: Run, fitted: FittedModel) -> tuple[FittedModel, FittedModel] | None:

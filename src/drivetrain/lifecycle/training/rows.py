@@ -19,7 +19,7 @@ from drivetrain.data.infer import infer_contract, labelled_rows, without_columns
 from drivetrain.data.read import Table, fingerprint, read_table
 from drivetrain.data.split import holdout_rows, make_folds
 from drivetrain.data.target import TargetColumn, refuse_unknown_columns
-from drivetrain.graph.head import Head, check_name
+from drivetrain.lifecycle.training.asked import check_asked, check_rows
 from drivetrain.lifecycle.training.like import told_by
 from drivetrain.lifecycle.training.policies import discreet, with_policies
 from drivetrain.lifecycle.training.sampling import sampled_to
@@ -116,10 +116,8 @@ def make_rows(data: Any, settings: TrainSettings, reporter: Reporter) -> Rows:
         missing_values=settings.missing_values, drop=tuple(dict.fromkeys((*told.drop, *aside))),
     )  # fmt: skip
     contract = with_policies(contract, settings.policy, settings.private)
-    outputs = Head(target_of(contract)).names
-    for column in contract.columns:
-        check_name(column.name, outputs)  # refuses a name that the graph cannot have
     target = target_of(contract)
+    check_asked(contract, target, settings)
     columns = admit(contract, table.frame).columns
     labelled = np.flatnonzero(labelled_rows(table, target))
     y = admit_target(target, table.frame[target.name][labelled])
@@ -128,6 +126,7 @@ def make_rows(data: Any, settings: TrainSettings, reporter: Reporter) -> Rows:
         y, target.task, share=settings.holdout, group=roles.group, time=roles.time,
         seed=settings.seed,
     )  # fmt: skip
+    check_rows(len(training), settings.coverage)
     reporter.say("check", f"checking {table.rows:,} rows, {len(contract.columns)} columns")
     findings = _check(table, contract, columns, y, labelled, labelled[holdout], settings.keep)
     findings, decisions = discreet(contract, findings, decisions)

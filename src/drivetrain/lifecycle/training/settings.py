@@ -8,6 +8,7 @@ import msgspec
 
 from drivetrain.core.contract import Task
 from drivetrain.core.findings import Decision, Finding
+from drivetrain.evaluate.promises import Promises
 from drivetrain.search.journal import TrialStatus
 from drivetrain.search.shrink import Limits, Measured
 
@@ -86,6 +87,27 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             "scikit-learn-style class, a torch.nn.Module with fit, or a family."
         ),
     ] = ()
+    coverage: Annotated[
+        Annotated[float, msgspec.Meta(gt=0, lt=1)] | None,
+        msgspec.Meta(
+            description="Share of rows, such as 0.9, in which the truth shall lie between 'lower' "
+            "and 'upper', or in the 'set' of classes: outputs that the bundle then has."
+        ),
+    ] = None
+    costs: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="TRUE:PREDICTED=COST, what a wrong label costs, such as fraud:ok=50; 1 "
+            "where nothing is said. The bundle answers the label that costs least in the mean."
+        ),
+    ] = ()
+    out_of_range: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Flag rows unlike the training data in the output 'out_of_range': a "
+            "number beyond what was seen, a new category, a cell missing where none was."
+        ),
+    ] = False
     workers: Annotated[
         Annotated[int, msgspec.Meta(ge=0)] | None,
         msgspec.Meta(
@@ -205,4 +227,5 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     given_up: GivenUp | None = None  # against the full ensemble, on held-out rows
     findings: tuple[Finding, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    promises: Promises | None = None  # whether what was asked of the outputs came true
     mlflow_run: str | None = None  # its id on the server of MLFLOW_TRACKING_URI

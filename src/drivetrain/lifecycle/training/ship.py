@@ -14,6 +14,7 @@ from drivetrain import __version__
 from drivetrain.bundle.vectors import make_vectors
 from drivetrain.bundle.write import write_bundle
 from drivetrain.core.manifest import CARD_FILE, Lineage, Manifest, Proof
+from drivetrain.evaluate.promises import asked_of
 from drivetrain.evaluate.scorecard import Scorecard, constant_baseline, scorecard
 from drivetrain.lifecycle.training.header import packages
 from drivetrain.lifecycle.training.model import FittedModel
@@ -74,6 +75,7 @@ def ship(
             metric=fitted.metric,
             constant=constant_baseline(rows.training.y, rows.target, rows.training.weight),
             linear=fitted.linear,
+            asked=asked_of(draft.lineage.settings, draft.classes),
             weight=rows.holdout.weight,
             seed=settings.seed,
         )

@@ -1,0 +1,1 @@
+"""What a graph answers beside prediction and probabilities, one file each."""
