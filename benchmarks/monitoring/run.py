@@ -2,12 +2,13 @@
 
     python -m benchmarks.monitoring.run [--data FOLDER] [--json FILE] [--only PART ...]
 
-Parts: ``report`` (150,000 rows x 65 columns), ``stable`` (windows replayed from the rows of
-training's own year: any alarm is a false one), ``years`` (three later years, in which the model's
-AUC stays: the negative control for quality), ``delay`` (planted shifts), ``estimate`` (estimated
-against realised metrics, on employment_ma_acs and elec2), ``peers`` (NannyML's estimates and
-Evidently's report on the same rows, where .benchmarks/nannyml and .benchmarks/evidently are virtual
-environments that hold them). Models are trained by drivetrain itself.
+Parts: ``report`` (150,000 rows x 65 columns; what a sketch takes, what watching costs a request),
+``stable`` (windows replayed from the rows of training's own year: any alarm is a false one),
+``years`` (three later years, in which the model's AUC stays: the negative control for quality),
+``delay`` (planted shifts), ``estimate`` (estimated against realised metrics, on employment_ma_acs
+and elec2), ``peers`` (NannyML's estimates and Evidently's report on the same rows, where
+.benchmarks/nannyml and .benchmarks/evidently are virtual environments that hold them). Models are
+trained by drivetrain itself.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from benchmarks.monitoring.logs import (
     write_log,
 )
 from benchmarks.monitoring.peers import champion_estimates, peers
-from benchmarks.monitoring.wide import wide_report
+from benchmarks.monitoring.wide import hot_path, wide_report
 from drivetrain.lifecycle.train import train
 from drivetrain.runtime.model import Model
 from drivetrain.testing.monitored import Rows
@@ -249,6 +250,7 @@ def main() -> int:
         work = Path(folder)
         if "report" in options.only:
             results["report"] = wide_report(work)
+            results["hot_path"] = hot_path(work)
         if {"stable", "years", "delay"} & set(options.only):
             model, rest = employment(options.data, work)
             for name, part in (("stable", stable), ("years", years), ("delay", delay)):
@@ -275,6 +277,11 @@ def missed(results: dict[str, Any]) -> list[str]:
         wide = results["report"]
         wrong += ["report over 2 s"] * (wide["elapsed_s"] > 2)
         wrong += ["report over 2 MB"] * (max(wide["html_bytes"], wide["json_bytes"]) > 2e6)
+        wrong += ["sketch over 8 KB a column"] * (wide["sketch_bytes_of_a_column"] > 8192)
+        wrong += ["watching costs a request over 1 %"] * (results["hot_path"]["share"] > 0.01)
+        wrong += ["monitor in the server"] * bool(
+            results["hot_path"]["of_the_monitor_in_the_server"]
+        )
         wrong += ["reference over 256 kB"] * (wide["reference_bytes"] > 256_000)
     if "stable" in results:
         quiet = results["stable"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,10 +22,13 @@ from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.number import Number
 from drivetrain.graph.program import Member, Program, lower
 from drivetrain.lifecycle.watch import watch
-from drivetrain.monitor.reference import REFERENCE_FILE, make_reference
+from drivetrain.monitor.reference import REFERENCE_FILE, make_reference, read_reference
+from drivetrain.monitor.window import Sketcher
 from drivetrain.report.watch_page import render_watch
 from drivetrain.runtime.model import Model
 from drivetrain.runtime.session import Session
+from drivetrain.serve.service import Served, Service
+from drivetrain.stats.tally import Tally
 from drivetrain.testing.monitored import Rows
 from drivetrain.testing.monitored_bundle import DAY_US, START_US, write_segment
 
@@ -111,6 +117,14 @@ def wide_report(work: Path) -> dict[str, Any]:
     return {
         "rows": report.rows,
         "columns": NUMBERS + TEXTS,
+        "goals": {
+            "elapsed_s": 2,
+            "html_bytes": 2_000_000,
+            "json_bytes": 2_000_000,
+            "reference_bytes": 256_000,
+            "sketch_bytes_of_a_column": 8_192,
+        },
+        **sketch_sizes(model),
         "windows": len(report.windows),
         "elapsed_s": round(min(times), 3),
         "all_s": [round(t, 3) for t in times],
@@ -120,3 +134,58 @@ def wide_report(work: Path) -> dict[str, Any]:
         "reference_bytes": size,
         "findings": len(report.findings),
     }
+
+
+def sketch_sizes(model: Model) -> dict[str, float]:
+    """Return how many bytes a window's sketch takes, of the largest column and of all together."""
+    reference = read_reference(model.path, model.manifest)
+    columns = _columns(ROWS // DAYS, 10)
+    seen = Sketcher(model.contract, reference).sketch(columns, model.run(columns))
+    of_columns = [len(msgspec.msgpack.encode(one)) for one in seen.columns.values()]
+    joint = seen.joint.total.nbytes + seen.joint.products.nbytes
+    scores = sum(np.asarray(value).nbytes for value in seen.scores.values())
+    return {
+        "sketch_bytes_of_a_column": max(of_columns),
+        "sketch_bytes_of_a_window": sum(of_columns) + joint + scores,
+    }
+
+
+def hot_path(work: Path, *, requests: int = 20_000) -> dict[str, Any]:
+    """Measure what a request pays for being watched: the count of its time, with and without it.
+
+    The same service answers the same row in turns; the sketches are made by who looks at the log.
+    """
+    model = Model.load(work / "wide", threads=1)
+    columns = _columns(1, 1)
+    row = {name: v[0] if v.dtype == object else float(v[0]) for name, v in columns.items()}
+    service = Service()
+    service.swap(Served(model))
+    tally, times, own = Tally(), [], []
+    for _ in range(requests // 100):
+        began = time.perf_counter()
+        for _ in range(10):
+            service.predict(service.served(), [row])
+        times.append((time.perf_counter() - began) / 10)
+        began = time.perf_counter()
+        for _ in range(100):
+            before = time.perf_counter()
+            tally.answered(time.perf_counter() - before)
+        own.append((time.perf_counter() - began) / 100)
+    request_us, own_us = 1e6 * float(np.median(times)), 1e6 * float(np.median(own))
+    return {
+        "request_us": round(request_us, 2),
+        "of_it_for_watching_us": round(own_us, 3),
+        "share": round(own_us / request_us, 5),
+        "goal_share": 0.01,
+        "of_the_monitor_in_the_server": _imported_by_serving(),
+    }
+
+
+def _imported_by_serving() -> list[str]:
+    """Return the modules of the monitor that a server's process imports."""
+    code = (
+        "import sys, drivetrain.serve.server;"
+        "print([n for n in sys.modules if n.startswith('drivetrain.monitor')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return list(json.loads(done.stdout.replace("'", '"')))
