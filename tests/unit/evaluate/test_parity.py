@@ -324,8 +324,8 @@ def test_another_threshold_is_caught(example: GetExample) -> None:
     [
         (
             "regression",
-            PredictionInterval(np.array([-1.0, 1.0]), np.array([1.0, 2.0]), np.ones(2)),
-            PredictionInterval(np.array([-1.0, 1.0]), np.array([1.1, 2.2]), np.ones(2)),
+            PredictionInterval(np.array([-1.0, 1.0]), np.array([1e9, 2e9]), np.ones(2)),
+            PredictionInterval(np.array([-1.0, 1.0]), np.array([1.1e9, 2.2e9]), np.ones(2)),
         ),
         (
             "multiclass",
