@@ -241,8 +241,8 @@ def _work(run: Run, places: Places) -> tuple[Shipped, FittedModel]:
     with stage("proof"):
         judged = prove_model(run.rows, fitted, run.proof)
         shipping = judged if renewed is None else prove_model(run.rows, renewed, run.proof)
-        shipping = within_limits(run, judged, shipping)
-    shipped = ship(run, searched, judged, shipping, places)
+        shipping, latency = within_limits(run, judged, shipping)
+    shipped = ship(run, searched, judged, shipping, places, latency=latency)
     return shipped, shipping.fitted
 
 

@@ -63,6 +63,7 @@ def test_a_limit_that_cannot_be_met_names_the_nearest_and_keeps_the_trials(tmp_p
     before = [each for each in read_journal(journal) if isinstance(each, TrialEntry)]
     assert before
 
-    train(table(), "y", out=tmp_path / "bundle", max_latency_us=1e6, **SETTINGS)
+    kept = train(table(), "y", out=tmp_path / "bundle", max_latency_us=1e4, **SETTINGS)
+    assert kept.latency.single_row_p50_us <= 1e4
     after = [each for each in read_journal(journal) if isinstance(each, TrialEntry)]
     assert after[: len(before)] == before

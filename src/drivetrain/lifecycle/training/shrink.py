@@ -19,7 +19,7 @@ from drivetrain.lifecycle.training.given_up import given_up
 from drivetrain.lifecycle.training.mix import Pool, blends_of, fitted_of
 from drivetrain.lifecycle.training.model import FittedModel
 from drivetrain.lifecycle.training.prove import Proved, prove_model
-from drivetrain.lifecycle.training.settings import TrainSettings, limits_of
+from drivetrain.lifecycle.training.settings import LatencyResult, TrainSettings, limits_of
 from drivetrain.lifecycle.training.ship import model_of
 from drivetrain.lifecycle.training.speed import measure_both
 from drivetrain.lifecycle.training.stages import Run
@@ -172,8 +172,13 @@ def _measure(pool: Pool, proposal: Proposal, line: Measured, ends_s: float) -> M
     )
 
 
-def within_limits(run: Run, judged: Proved, shipping: Proved) -> Proved:
+def within_limits(
+    run: Run, judged: Proved, shipping: Proved
+) -> tuple[Proved, LatencyResult | None]:
     """Return what may ship: fitted again on every row, or as it was judged if only that is allowed.
+
+    With it comes the measurement by which it is within the limits; None where there are none, and
+    in a replay, which does not measure.
 
     Raises
     ------
@@ -182,31 +187,35 @@ def within_limits(run: Run, judged: Proved, shipping: Proved) -> Proved:
     """
     limits = limits_of(run.settings)
     if not limits:
-        return shipping
+        return shipping, None
+    found: list[LatencyResult] = []
 
     def kept() -> str:
         for name, proved in {"every row": shipping, "judged": judged}.items():
             for _ in range(2):  # what else the machine does may disturb one of them
-                if limits.excess(_final(run, proved)) <= 1.0:
+                line, latency = _final(run, proved)
+                if limits.excess(line) <= 1.0:
+                    found.append(latency)
                     return name
         return ""
 
     name = run.journal.choose("limits", kept)
     if not name:
-        raise _unmet(limits, (_final(run, judged),))
-    return shipping if name == "every row" else judged
+        raise _unmet(limits, (_final(run, judged)[0],))
+    return shipping if name == "every row" else judged, found[0] if found else None
 
 
-def _final(run: Run, proved: Proved) -> Measured:
+def _final(run: Run, proved: Proved) -> tuple[Measured, LatencyResult]:
     line = next(line for line in proved.fitted.front if line.is_chosen)
     frame = run.rows.frame.drop(run.rows.target.name)
     latency, _ = measure_both(model_of(run, proved), frame, MEASURE_S)
-    return msgspec.structs.replace(
+    line = msgspec.structs.replace(
         line,
         latency_us=latency.single_row_p50_us,
         rows_per_s=latency.rows_per_s,
         size_bytes=len(proved.graph),
     )
+    return line, latency
 
 
 def _unmet(limits: Limits, lines: Sequence[Measured]) -> LimitError:
