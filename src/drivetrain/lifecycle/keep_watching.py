@@ -17,7 +17,9 @@ from drivetrain.lifecycle.alerts import alert, check_webhook, write_metrics
 from drivetrain.lifecycle.loop import LoopSettings, drive
 from drivetrain.lifecycle.watch import WatchSettings, look
 from drivetrain.monitor.watched import WatchReport
-from drivetrain.registry.located import locate
+from drivetrain.registry.entries import COMPARE_GATE
+from drivetrain.registry.ledger import Ledger
+from drivetrain.registry.located import Located, locate
 from drivetrain.report.watch_page import render_watch
 
 
@@ -90,7 +92,22 @@ def _look(
 ) -> WatchReport:
     names = WatchSettings.__struct_fields__
     bare = WatchSettings(**{name: getattr(settings, name) for name in names})
-    return look(locate(bundle, settings.ledger).path, log, bare, reporter)
+    place = locate(bundle, settings.ledger)
+    return look(place.path, log, bare, reporter, _promoted(place, settings.ledger))
+
+
+def _promoted(place: Located, ledger: str | None) -> dict[str, float]:
+    """Return the scores, by metric, by which comparisons let a version of the ledger pass."""
+    if place.name is None or place.version is None:
+        return {}
+    book = Ledger(ledger)
+    version = book.version(place.name, place.version)
+    scores: dict[str, float] = {}
+    for entry in book.history(place.name, kind="verdict", subject=version.content_hash):
+        if entry.body["gate"] == COMPARE_GATE and entry.body["passed"]:
+            gates = {gate["gate"]: gate["evidence"] for gate in entry.body["evidence"]["gates"]}
+            scores[gates["quality"]["metric"]] = float(gates["quality"]["challenger"])
+    return scores
 
 
 def _named(bundle: str | Path, settings: KeepWatchingSettings) -> str | None:

@@ -7,6 +7,7 @@ whether a process watches or a cron job looks once, and a kill loses nothing.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -93,16 +94,26 @@ def watch(
 
 
 def look(
-    bundle: str | Path, log: str | Path, settings: WatchSettings, reporter: Reporter
+    bundle: str | Path,
+    log: str | Path,
+    settings: WatchSettings,
+    reporter: Reporter,
+    promoted: Mapping[str, float] | None = None,
 ) -> WatchReport:
-    """Look once, under settings that are already checked; see :func:`watch`."""
+    """Look once, under settings that are already checked; see :func:`watch`.
+
+    Parameters
+    ----------
+    promoted
+        Scores by metric that the bundle had on the rows that it was promoted by.
+    """
     cut = parse_cut(settings.window)
     verified = read_bundle(bundle)
     manifest = verified.manifest
     target = target_of(manifest)
     reference = read_reference(verified.path, manifest)
     metric = watched_metric(manifest, target, reference, settings)
-    baseline = baseline_of(manifest, metric)
+    baseline = baseline_of(manifest, metric, promoted)
     source = PredictionLog(log, manifest.contract, manifest.content_hash)
     labels = LabelStore(Path(log) / LABELS_FOLDER).read()
     reporter.say("read", f"{len(source.segments())} segments of {log}, {labels.height:,} labels")
@@ -214,12 +225,23 @@ def watched_metric(
     return find_metric(estimable(target, manifest.metric, reference), target.task)
 
 
-def baseline_of(manifest: Manifest, metric: Metric) -> Interval:
-    """Return the metric on the held-out rows of training; NaN where training did not score it."""
+def baseline_of(
+    manifest: Manifest, metric: Metric, promoted: Mapping[str, float] | None = None
+) -> Interval:
+    """Return the metric on rows that the bundle had not learned from; NaN where nothing scored it.
+
+    That is the holdout of its training. Where it was promoted by a better score on later rows, it
+    is that one: a small holdout may have made it look poor, and then no fall would be one.
+    """
+    found = Interval(score=math.nan, low=math.nan, high=math.nan)
     for measure in training_scorecard(manifest).measures:
         if measure.metric == metric.name:
-            return measure.model
-    return Interval(score=math.nan, low=math.nan, high=math.nan)
+            found = measure.model
+    score = (promoted or {}).get(metric.name, math.nan)
+    if math.isnan(found.score) or not metric.gain(score) > metric.gain(found.score):
+        return found
+    by = score - found.score
+    return Interval(score=score, low=found.low + by, high=found.high + by)
 
 
 def _about_log(

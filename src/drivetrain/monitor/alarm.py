@@ -79,7 +79,7 @@ def _worse(
         check=check,
         where=f"metric '{metric.name}', last window{' with labels' if by_labels else ''}",
         what=f"It {how} {now.score:.4g} ({now.low:.4g} to {now.high:.4g}, {now.rows:,} rows); "
-        f"on held-out rows of training it was {baseline.score:.4g}.{because}",
+        f"before it served, on rows that it had not seen, it was {baseline.score:.4g}.{because}",
         severity="error",
         evidence={
             "score": now.score, "low": now.low, "high": now.high, "rows": now.rows,
