@@ -27,6 +27,7 @@ EXPECTED_FAILURES = {
 @parametrize_with_checks(
     [dt.Classifier(**QUICK), dt.Regressor(**QUICK)],
     expected_failed_checks=lambda _: EXPECTED_FAILURES,
+    xfail_strict=False,  # on which side a row falls is luck, and one of the two may pass
 )
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)

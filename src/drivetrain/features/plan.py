@@ -12,7 +12,7 @@ RANKED = 100  # values up to which trees may ask for single ones by their rank
 FEW = 10  # values that trees of several classes ask for one by one
 ONE_HOT_LIMIT = 20  # more features of one column than this cost more than they tell
 TARGET_MEANS_CLASSES = 12  # K means for each column: past this the matrix is mostly these
-MOST_FREQUENT = 100  # values of a column with more that have a feature each all the same
+MOST_FREQUENT = 100  # values with a feature each, where there is room for so many
 FREQUENT_CELLS = 4_000_000  # room for these features, of all such columns and rows together
 TOPICS = 64  # features of one text column for trees of many classes
 WORDS_LIMIT, PAIRS_LIMIT = 1000, 300  # dense float32 features of one text column in a linear model
@@ -34,10 +34,14 @@ def plan(
     for column in contract.columns:
         choose = _for_trees if encoding == "trees" else _for_linear
         spec, choice, reason = choose(column, target, rows)
+        limit = _frequent(contract, encoding, rows)
+        if spec.encoder == "target" and column.distinct <= limit:
+            # Never beside the target means: a value's weight less its mean out of fold tells the
+            # targets in a row's own fold, from which models read the rows they are judged on.
+            spec = _spec("one_hot", column, limit=limit)
+            choice = "a feature for each value"
+            reason = f"{column.distinct} different values: there is room for a weight for each."
         specs.append(spec)
-        if spec.encoder == "target" and (limit := _frequent(contract, encoding, rows)):
-            specs.append(_spec("one_hot", column, limit=limit))
-            choice += f", and a feature for each of the {limit} most frequent values"
         decisions.append(
             Decision(
                 subject=f"encoding of column '{column.name}' for {encoding}",
@@ -49,7 +53,7 @@ def plan(
 
 
 def _frequent(contract: Contract, encoding: str, rows: int) -> int:
-    """Return how many frequent values of a column with many have a feature each."""
+    """Return how many values a column may have for each to be a feature."""
     if encoding == "trees":
         return 0
     many = sum(c.kind == "category" and c.distinct > ONE_HOT_LIMIT for c in contract.columns)

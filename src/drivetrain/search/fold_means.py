@@ -95,6 +95,8 @@ class _Truth:
         if residuals is not None:
             drawn = np.random.default_rng(0).choice(residuals, n)
             self._copies, self._y = 1, answer[:, 0] + drawn
+            if metric.name == "rmsle":  # which has no meaning below zero
+                self._y = np.maximum(self._y, 0.0)
             self._weight = np.ones(n)
             return
         shares = np.hstack([1.0 - answer, answer]) if width == 1 else answer

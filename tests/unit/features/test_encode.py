@@ -92,3 +92,10 @@ def test_many_classes_are_not_many_features_of_one_category() -> None:
 
 def test_no_encoder_gives_no_features_but_all_rows() -> None:
     assert _fit().training_matrix.shape == (ROWS, 0)
+
+
+@pytest.mark.parametrize("distinct", [30, 5_000])
+def test_no_column_has_weights_for_its_values_beside_their_target_means(distinct: int) -> None:
+    contract = Contract(columns=(Column(name="code", kind="category", distinct=distinct),))
+    specs, _ = plan(contract, example_target("binary", 2_000), "linear", 2_000)
+    assert len(specs) == 1

@@ -178,6 +178,7 @@ def _member(tried: Tried, trial: Trial, proposal: Proposal) -> Chosen:
     """Return a trial as a member, with its encoders and the rows that parity compares."""
     features = tried.encodings.features(trial.recipe)
     return Chosen(
+        recipe=trial.recipe,
         trial=with_models(trial, proposal.folds[trial.key]),
         encoders=tuple(encoder.blocks for encoder in features.encoders),
         proof_matrix=np.asarray(tried.study.proof_matrix(trial.recipe.matrix)),

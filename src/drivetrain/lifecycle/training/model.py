@@ -13,6 +13,7 @@ from drivetrain.graph.blocks.ramps import Ramps
 from drivetrain.graph.program import Member, Program
 from drivetrain.lifecycle.training.rows import Rows
 from drivetrain.lifecycle.training.settings import GivenUp, TrialRow
+from drivetrain.search.recipe import Recipe
 from drivetrain.search.shrink import Measured
 from drivetrain.search.trial import Trial
 from drivetrain.stats.metrics import Metric
@@ -20,8 +21,13 @@ from drivetrain.stats.metrics import Metric
 
 @dataclass(frozen=True)
 class Chosen:
-    """A trial in the blend, its fitted encoders, and their features of the proof's rows."""
+    """A trial in the blend, its fitted encoders, and their features of the proof's rows.
 
+    ``recipe`` is the one that the search chose; fitted again on every row, ``trial`` may have
+    another, with as many rounds or trees as all rows ask for.
+    """
+
+    recipe: Recipe
     trial: Trial
     encoders: tuple[tuple[Block, ...], ...]
     proof_matrix: Features

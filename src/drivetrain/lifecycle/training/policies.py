@@ -36,6 +36,7 @@ def with_policies(
 
     Examples
     --------
+    >>> from drivetrain.core.contract import Column, Contract
     >>> contract = Contract(columns=(Column(name="age", kind="number"),))
     >>> with_policies(contract, {"age.missing": "reject"}, []).column("age").policy.missing
     'reject'

@@ -292,6 +292,7 @@ def _rounds(member: Chosen, run: Run) -> int:
 
 def _chosen(member: Chosen, trial: Trial, study: Study, encodings: Encodings) -> Chosen:
     return Chosen(
+        recipe=member.recipe,
         trial=trial,
         encoders=tuple(encoder.blocks for encoder in encodings.features(trial.recipe).encoders),
         proof_matrix=np.asarray(study.proof_matrix(trial.recipe.matrix)),

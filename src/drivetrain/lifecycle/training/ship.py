@@ -143,7 +143,7 @@ def _draft(
         scorecard={},
         recipes=tuple(
             {
-                **msgspec.to_builtins(member.trial.recipe),
+                **msgspec.to_builtins(member.recipe),
                 "key": member.trial.key,
                 "weight": member.weight,
                 "folds": len(member.trial.folds),

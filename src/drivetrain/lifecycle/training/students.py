@@ -42,13 +42,13 @@ def teacher_of(pool: Pool, full: Proposal) -> Teacher:
 
 
 def fit_student(pool: Pool, teacher: Teacher) -> Trial | None:
-    """Fit a student on the folds; None where there is no time for one, or no Recipe to vary.
+    """Fit a student on the folds; None where there is no time or no Recipe to vary, or none asked.
 
     The Recipe is that of the best trial of boosted trees, made small.
     """
     run = pool.run
     own = [trial for trial in pool.trials if trial.recipe.family == FIRST]
-    if not own:
+    if not own or run.settings.recipes != "search":  # asked for the same Recipes, no new ones
         return None
     best = max(own, key=lambda trial: run.metric.gain(trial.score))
     if not run.journal.choose("student", lambda: _needed_s(best, run) < SHARE * run.shrink_s):
