@@ -7,7 +7,6 @@ At the end the parts are joined into the target, which appears whole, and the fo
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ import msgspec
 
 from drivetrain.core.arrays import Array
 from drivetrain.core.errors import SettingError
-from drivetrain.core.files import new_file, write_file
+from drivetrain.core.files import lock, new_file, write_file
 from drivetrain.data.write import header_of, table_writer
 
 
@@ -102,14 +101,14 @@ def parts_in(folder: Path, key: str, suffix: str) -> Iterator[Parts]:
         If another run writes there.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        _take(lock, folder)
+    with (folder / "lock").open("w") as file:
+        _take(file, folder)
         yield Parts(folder, key, suffix)
 
 
-def _take(lock: IO[str], folder: Path) -> None:
+def _take(file: IO[str], folder: Path) -> None:
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(file.fileno())
     except OSError as error:
         raise SettingError(
             where="setting 'out'",

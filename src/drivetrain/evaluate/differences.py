@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.core.arrays import Array, FloatMatrix
+from drivetrain.core.contract import Target
 
 
 def relative(got: Array, expected: FloatMatrix, scale: float) -> FloatMatrix:
@@ -22,6 +23,14 @@ def same_bits(left: Array, right: Array) -> npt.NDArray[np.bool_]:
     if left.dtype.kind == "f":
         same = same & (np.signbit(left) == np.signbit(right)) | (np.isnan(left) & np.isnan(right))
     return np.asarray(same)
+
+
+def as_texts(labels: Array, target: Target) -> Array:
+    """Return labels as the Contract writes its classes, object (n,)."""
+    if target.label_type == "float":
+        of_number = {float(name): name for name in target.classes}
+        return np.array([of_number[float(label)] for label in labels], dtype=object)
+    return labels.astype(str).astype(object)
 
 
 def shown(values: Array) -> str:

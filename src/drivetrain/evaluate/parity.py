@@ -26,7 +26,7 @@ from drivetrain.core.arrays import Array, Columns, Features, FloatMatrix
 from drivetrain.core.contract import Target
 from drivetrain.core.errors import ParityError
 from drivetrain.core.manifest import PREDICTION, PROBABILITIES, Proof
-from drivetrain.evaluate.differences import relative, same_bits, shown
+from drivetrain.evaluate.differences import as_texts, relative, same_bits, shown
 from drivetrain.evaluate.library_answers import MemberAnswers, answer_of, blend_of, weighted
 from drivetrain.evaluate.suspect import (
     extreme_column,
@@ -37,8 +37,6 @@ from drivetrain.evaluate.suspect import (
 )
 from drivetrain.graph.archive import content
 from drivetrain.graph.block import Block
-from drivetrain.graph.blocks.dense import Dense
-from drivetrain.graph.blocks.foreign import Foreign
 from drivetrain.graph.head import Expected
 from drivetrain.graph.program import (
     FEATURES,
@@ -312,7 +310,7 @@ class _Proving:
         """Return how many labels differ at the decision boundary; refuse one that lies further."""
         classes = np.array(self.target.classes, dtype=object)
         number, distance = self.program.head.label_numbers(expected)
-        is_other = _texts(labels, self.target) != classes[number]
+        is_other = as_texts(labels, self.target) != classes[number]
         far = np.flatnonzero(is_other & (distance > TOLERANCE))
         if len(far):
             worst = int(far[np.argmax(distance[far])])
@@ -372,7 +370,7 @@ class _Proving:
         They are equal bit for bit, but for the last digits of nets and foreign graphs: ONNX
         Runtime computes cosines and matrix products of one row by other instructions.
         """
-        same = same_bits if is_bit_exact(self.program) else self._nearly_same
+        same = same_bits if self.program.is_bit_exact else self._nearly_same
         session = open_session(self.model)
         names = [info.name for info in session.get_inputs()]
         count = min(SINGLE_ROWS, max(LEAST_SINGLE_ROWS, SINGLE_CELLS // len(names)))
@@ -392,20 +390,6 @@ class _Proving:
                         shown(one.ravel()),
                         "DT114",
                     )
-
-
-def is_bit_exact(program: Program) -> bool:
-    """Whether a row's answer has the same bits alone and in a batch."""
-    parts = [part for member in program.members for part in (*member.encoders, *member.folds)]
-    return not any(isinstance(block, (Dense, Foreign)) for part in parts for block in part)
-
-
-def _texts(labels: Array, target: Target) -> Array:
-    """Return labels as the Contract writes its classes."""
-    if target.label_type == "float":
-        of_number = {float(name): name for name in target.classes}
-        return np.array([of_number[float(label)] for label in labels], dtype=object)
-    return labels.astype(str).astype(object)
 
 
 def _rows(columns: Columns) -> int:

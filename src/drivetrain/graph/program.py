@@ -23,6 +23,7 @@ from drivetrain.core.errors import InternalError
 from drivetrain.graph.alike import Asked, places_of
 from drivetrain.graph.archive import content
 from drivetrain.graph.block import Block, GraphBuilder, Wire
+from drivetrain.graph.blocks.dense import Dense
 from drivetrain.graph.blocks.foreign import Foreign
 from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.link import LinkBlock, WeightedSum
@@ -88,6 +89,12 @@ class Program:
     def head(self) -> Head:
         """What the graph answers; InternalError if the contract has no target."""
         return Head(target_of(self), self.threshold, self.costs, self.extras)
+
+    @property
+    def is_bit_exact(self) -> bool:
+        """Whether a row's answer has the same bits alone and in a batch."""
+        parts = [part for member in self.members for part in (*member.encoders, *member.folds)]
+        return not any(isinstance(block, (Dense, Foreign)) for part in parts for block in part)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from drivetrain.core.errors import BundleError, ResourceError
+from drivetrain.core.files import lock
 from drivetrain.core.manifest import canonical_json
 from drivetrain.search.recipe import Recipe
 
@@ -257,7 +257,7 @@ def _locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, which the system takes back when the process dies."""
     with (folder / _LOCK_FILE).open("ab") as file:
         try:
-            _lock(file.fileno())
+            lock(file.fileno())
         except OSError as error:
             raise ResourceError(
                 where=str(folder),
@@ -267,14 +267,3 @@ def _locked(folder: Path) -> Iterator[None]:
                 code="DT3K0",
             ) from error
         yield
-
-
-def _lock(handle: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -57,11 +57,16 @@ class Pool:
 
     run: Run
     tried: Tried
+    student: Trial | None = None
 
     @cached_property
     def trials(self) -> tuple[Trial, ...]:
-        """Those with the most folds finished, judged on the same rows: the most promising."""
-        return promising(comparable(self.tried.trials), self.run.metric)
+        """Those with the most folds finished, judged on the same rows: the most promising.
+
+        A student comes beside them, and takes none's place.
+        """
+        found = promising(comparable(self.tried.trials), self.run.metric)
+        return found if self.student is None else (*found, self.student)
 
     @cached_property
     def costs_ns(self) -> dict[str, tuple[float, ...]]:

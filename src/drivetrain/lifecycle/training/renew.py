@@ -29,7 +29,7 @@ from drivetrain.models.family import Family
 from drivetrain.search.budget import Budget, Window
 from drivetrain.search.encodings import Encodings, TrainingRows
 from drivetrain.search.fit import BROUGHT_FILE, families_of
-from drivetrain.search.journal import trial_entries
+from drivetrain.search.journal import TrialEntry, trial_entries
 from drivetrain.search.portfolio import Draft
 from drivetrain.search.run import search
 from drivetrain.search.study import Problem, Study
@@ -273,19 +273,24 @@ def _draft(member: Chosen, part: _Stage, run: Run) -> Draft:
     if part.once:
         family: Any = families_of(run.journal.path.parent).load(recipe.family)
         if hasattr(family, "on_all_rows"):
-            entry = run.journal.trials()[member.trial.key]
+            entry = _entry(member, run)
             parameters = family.on_all_rows(parameters, entry.size_bytes / len(entry.folds))
         else:
-            parameters = family.in_rounds(parameters, _rounds(member, run))
+            parameters = family.in_rounds(parameters, _rounds(_entry(member, run)))
     return Draft.again(
         recipe, parameters=parameters, seed=recipe.seed + (SEED if part.ships else 2 * SEED)
     )
 
 
-def _rounds(member: Chosen, run: Run) -> int:
-    """Return the rounds for all rows: the mean of the folds', a few more as there are more rows."""
+def _entry(member: Chosen, run: Run) -> TrialEntry:
+    """Return what the journal says of a member with all of its folds, in a replay as well."""
     entries = (*(run.journal.obeyed or ()), *run.journal.entries)
-    rounds = trial_entries(entries)[member.trial.key].details["rounds"]
+    return trial_entries(entries)[member.trial.key]
+
+
+def _rounds(entry: TrialEntry) -> int:
+    """Return the rounds for all rows: the mean of the folds', a few more as there are more rows."""
+    rounds = entry.details["rounds"]
     folds = max(len(rounds), 2)
     return max(1, round(float(np.mean(rounds)) * math.sqrt(folds / (folds - 1))))
 

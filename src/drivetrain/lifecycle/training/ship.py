@@ -75,29 +75,11 @@ def ship(
         honest = Model(Bundle(path=places.bundle, manifest=draft, model=judged.graph, vectors=b""))
     reporter.say("evaluate", f"scoring {rows.holdout.rows:,} rows through the graph")
     with run.clock.stage("evaluation"):
-        card = scorecard(
-            honest,
-            rows.contract,
-            rows.holdout.columns,
-            rows.holdout.y,
-            metric=fitted.metric,
-            constant=constant_baseline(rows.training.y, rows.target, rows.training.weight),
-            linear=fitted.linear,
-            asked=asked_of(draft.lineage.settings, draft.classes),
-            weight=rows.holdout.weight,
-            seed=settings.seed,
-        )
+        card = _scored(rows, fitted, honest)
     with run.clock.stage("speed"):
         limit_s = min(LIMIT_S, SHARE * settings.time_limit)
         latency = latency or measure(model, rows.frame.drop(rows.target.name), limit_s)
-    measured: dict[str, Any] = {
-        "latency": msgspec.to_builtins(latency),
-        "leaderboard": msgspec.to_builtins(fitted.leaderboard),
-        "front": msgspec.to_builtins(fitted.front),
-        "given_up": msgspec.to_builtins(fitted.given_up),
-        "stages_s": {name: round(taken, 3) for name, taken in run.clock.taken_s.items()},
-        "machine": {"system": platform.platform(), "processor": platform.machine()},
-    }
+    measured = _measured(run, fitted, latency)
     reporter.say("write", f"writing {places.bundle}")
     whole = msgspec.structs.replace(draft, scorecard=msgspec.to_builtins(card), measured=measured)
     manifest = write_bundle(
@@ -117,6 +99,35 @@ def ship(
     return Shipped(
         manifest=manifest, scorecard=card, latency=latency, size_bytes=size_of(places.bundle)
     )
+
+
+def _scored(rows: Rows, fitted: FittedModel, honest: Model) -> Scorecard:
+    """Score the graph that has not seen the holdout on it."""
+    manifest = honest.manifest
+    return scorecard(
+        honest,
+        rows.contract,
+        rows.holdout.columns,
+        rows.holdout.y,
+        metric=fitted.metric,
+        constant=constant_baseline(rows.training.y, rows.target, rows.training.weight),
+        linear=fitted.linear,
+        asked=asked_of(manifest.lineage.settings, manifest.classes),
+        weight=rows.holdout.weight,
+        seed=manifest.lineage.seed,
+    )
+
+
+def _measured(run: Run, fitted: FittedModel, latency: LatencyResult) -> dict[str, Any]:
+    """Return what the manifest tells of clocks and choices, outside of the content hash."""
+    return {
+        "latency": msgspec.to_builtins(latency),
+        "leaderboard": msgspec.to_builtins(fitted.leaderboard),
+        "front": msgspec.to_builtins(fitted.front),
+        "given_up": msgspec.to_builtins(fitted.given_up),
+        "stages_s": {name: round(taken, 3) for name, taken in run.clock.taken_s.items()},
+        "machine": {"system": platform.platform(), "processor": platform.machine()},
+    }
 
 
 def model_of(run: Run, proved: Proved) -> Model:

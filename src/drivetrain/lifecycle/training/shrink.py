@@ -75,7 +75,7 @@ def shrink(run: Run, tried: Tried) -> FittedModel:
     with run.clock.stage("student"):
         student = None if run.shrink_s == 0 else fit_student(pool, teacher)
     if student is not None:
-        pool = Pool(run, replace(tried, trials=(*tried.trials, student)))
+        pool = replace(pool, student=student)
         proposals = (*proposals, *_proposals(pool, student_blends(pool, student)))
     limits = limits_of(run.settings)
     told = run.journal.choose(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from drivetrain.core.arrays import MISSING_TIME
-from drivetrain.core.files import new_file
+from drivetrain.core.files import lock, new_file
 from drivetrain.serve.log.layout import Field, Layout, unpack
 from drivetrain.serve.log.segment import SUFFIX, Batch, DamagedSegment, read_segment
 from drivetrain.serve.prediction_id import row_ids
@@ -31,7 +30,7 @@ def seal_folder(folder: Path) -> int:
 def _seal(path: Path) -> bool:
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file.fileno())
         except BlockingIOError:
             return False  # its writer lives, or another sealer is at it
         if os.fstat(file.fileno()).st_nlink == 0:
