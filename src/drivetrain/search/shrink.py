@@ -19,6 +19,8 @@ MARGIN = 0.0025  # share of the least error that the choice may have more,
 WIDE_MARGIN = 0.02  # and that it may have more where nothing nearer is quick and small
 ALIKE = 1.1  # costs whose difference is not worth any error
 QUICK_US, QUICK_ROWS_PER_S, SMALL_BYTES = 1_000.0, 20_000.0, 50_000_000
+FAST_MARGIN = 0.01  # that it may have more where that alone makes it fast
+FAST_US, FAST_ROWS_PER_S = 150.0, 100_000.0
 ADMISSION_NS = 15_000.0  # of a row in a batch, beside its models: encoders, the reading of cells
 
 
@@ -150,7 +152,8 @@ def choose(lines: Sequence[Measured], limits: Limits) -> Measured | None:
 
     Among those within the limits: the cheapest whose error is at most 0.25 % larger than the least,
     if it is quick and small (a row in 1 ms, 20,000 rows/s, 50 MB); else the best such that is at
-    most 2 % worse; else the cheapest of at most 0.25 %.
+    most 2 % worse; else the cheapest of at most 0.25 %. If that one is not fast (a row in 150 µs,
+    100,000 rows/s) and one of at most 1 % is, the best of those.
     """
     allowed = [line for line in lines if not limits or limits.excess(line) <= 1.0]
     if not allowed:
@@ -163,8 +166,19 @@ def choose(lines: Sequence[Measured], limits: Limits) -> Measured | None:
             if line.error <= (1.0 + margin) * least and (is_quick(line) or not has_to_be_quick)
         ]
         if near:
-            return min(near, key=_error) if margin == WIDE_MARGIN else _cheapest(near)
+            found = min(near, key=_error) if margin == WIDE_MARGIN else _cheapest(near)
+            fast = [line for line in allowed if _is_fast(line)
+                    and line.error <= (1.0 + FAST_MARGIN) * least]  # fmt: skip
+            return found if limits or _is_fast(found) or not fast else min(fast, key=_error)
     return min(allowed, key=_error)
+
+
+def _is_fast(line: Measured) -> bool:
+    """Tell whether a line was measured to be as fast as most need, by the machine's own work."""
+    if line.latency_us is None or line.rows_per_s is None:
+        return False
+    rows_per_s = max(line.rows_per_s, line.free_rows_per_s or 0.0)
+    return line.latency_us <= FAST_US and rows_per_s >= FAST_ROWS_PER_S
 
 
 def _cheapest(lines: Sequence[Measured]) -> Measured:

@@ -32,6 +32,15 @@ def test_of_two_that_cost_alike_the_better_is_chosen() -> None:
     assert choose([line("full", 1.0), cheap, better], Limits()) == better
 
 
+def test_one_percent_may_be_given_up_for_a_fast_model_and_no_more() -> None:
+    full = line("full", 1.0, latency_us=200.0, rows_per_s=30_000.0, size_bytes=9_000_000)
+    fast = line("fast", 1.009, latency_us=110.0, rows_per_s=110_000.0, size_bytes=2_000_000)
+    faster = line("faster", 1.0095, latency_us=50.0, rows_per_s=160_000.0, size_bytes=1)
+    poor = line("poor", 1.011, latency_us=50.0, rows_per_s=160_000.0, size_bytes=1)
+    assert choose([full, fast, faster], Limits()) == fast
+    assert choose([full, poor], Limits()) == full
+
+
 def test_where_nothing_near_is_quick_two_percent_may_be_given_up() -> None:
     slow = line("slow", 1.0, latency_us=900.0, rows_per_s=5_000.0, size_bytes=9_000_000)
     quick = line("quick", 1.015, **QUICK)

@@ -29,6 +29,7 @@ from drivetrain.search.blend import Blend
 from drivetrain.search.budget import Budget
 from drivetrain.search.fold_means import fold_gain
 from drivetrain.search.shrink import (
+    FAST_MARGIN,
     MARGIN,
     WIDE_MARGIN,
     Limits,
@@ -252,5 +253,6 @@ def _explain(chosen: Measured, front: Sequence[Measured]) -> Decision:
         choice=f"{chosen.name}: {chosen.models} models of {chosen.members} Recipes",
         reason=f"Of {len(front)} models of the same trials, {how}, it is the cheapest whose "
         f"out-of-fold error is near the least: {chosen.worse:.2%} above it. Near is "
-        f"{MARGIN:.2%}, or {WIDE_MARGIN:.0%} where nothing nearer is quick and small.",
+        f"{MARGIN:.2%}, {FAST_MARGIN:.0%} where only that is fast, or {WIDE_MARGIN:.0%} where "
+        "nothing nearer is quick and small.",
     )
