@@ -29,6 +29,7 @@ from drivetrain.core.manifest import (
     content_hash,
     seal_of,
 )
+from drivetrain.runtime.deep_trees import MOST_LEVELS, has_deep_tree
 from drivetrain.runtime.external_data import has_external_data
 
 MANIFEST_LIMIT_BYTES = 64 * 2**20
@@ -156,11 +157,16 @@ def _check_model(folder: Path, model: bytes) -> None:
     file = folder / MODEL_FILE
     try:
         external = has_external_data(model)
+        is_deep = has_deep_tree(model)
     except ValueError as error:
         raise _refuse(file, "an ONNX model", str(error), _FETCH_AGAIN, "DT247") from error
     if external:
         remedy = "Save the model with all tensors inside it."
         raise _refuse(file, "a model without external data", "one with", remedy, "DT247")
+    if is_deep:
+        expected = f"trees of at most {MOST_LEVELS:,} levels"
+        got = "a deeper one, or one that leads back into itself"
+        raise _refuse(file, expected, got, "Train it with a smaller depth.", "DT247")
 
 
 def _reason(error: OSError) -> str:

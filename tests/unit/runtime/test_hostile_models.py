@@ -7,20 +7,25 @@ import os
 import pickle
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 import pytest
-from onnx import ModelProto, TensorProto, helper
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import AttributeProto, ModelProto, TensorProto, helper
 
 from drivetrain.core.errors import BundleError
 from drivetrain.core.manifest import FileSeal, Manifest, sealed
 from drivetrain.runtime.bundle import read_bundle
 from drivetrain.runtime.model import Model
+from drivetrain.runtime.protobuf import fields, split_integers
 
 SOURCES = Path(__file__).resolve().parents[3] / "src" / "drivetrain"
-TRIES = 10_000 if os.environ.get("DRIVETRAIN_PROVE") else 300
+PROVES = bool(os.environ.get("DRIVETRAIN_PROVE"))
+TRIES = 10_000 if PROVES else 300
 
 
 def put(bundle: Path, model: bytes) -> None:
@@ -91,6 +96,37 @@ def with_a_tree(true: list[int], false: list[int]) -> Callable[[ModelProto], Non
     return change
 
 
+def with_a_deep_tree(levels: int, inner: bool = False) -> Callable[[ModelProto], None]:
+    """Add a tree of ai.onnx.ml 5 whose node ``i`` goes on to ``i + 1`` or to a leaf."""
+
+    def change(model: ModelProto) -> None:
+        leaf = [0] * (levels - 1) + [1]
+        weights = helper.make_tensor("weights", TensorProto.FLOAT, [levels], [1.0] * levels)
+        node = helper.make_node(
+            "TreeEnsemble", ["half"], ["tree"], domain="ai.onnx.ml", n_targets=1, tree_roots=[0],
+            nodes_truenodeids=[*range(1, levels), 0], nodes_trueleafs=leaf,
+            nodes_falsenodeids=list(range(levels)), nodes_falseleafs=[1] * levels,
+            nodes_featureids=[0] * levels, leaf_targetids=[0] * levels, leaf_weights=weights,
+            nodes_modes=helper.make_tensor("modes", TensorProto.UINT8, [levels], [0] * levels),
+            nodes_splits=helper.make_tensor("at", TensorProto.FLOAT, [levels], [0.5] * levels),
+        )  # fmt: skip
+        model.opset_import.add(domain="ai.onnx.ml", version=5)
+        if inner:
+            body = helper.make_graph([node], "body", [], [])
+            node = helper.make_node("If", ["half"], ["tree"], then_branch=body, else_branch=body)
+        half = helper.make_tensor("half", TensorProto.FLOAT, [1, 1], [0.5])
+        model.graph.node.append(helper.make_node("Constant", [], ["half"], value=half))
+        model.graph.node.append(node)
+        model.graph.output.append(helper.make_tensor_value_info("tree", TensorProto.FLOAT, None))
+
+    return change
+
+
+DEEP = {
+    "a tree of 10⁶ levels": with_a_deep_tree(10**6 if PROVES else 50_000),
+    "a deep tree within a condition": with_a_deep_tree(1100, inner=True),
+    "a deep tree of ai.onnx.ml 3": with_a_tree([*range(1, 1101), 0], [1100] * 1100 + [0]),
+}
 CHANGES = {
     "another domain": of_another_domain,
     "Python": that_runs_python,
@@ -101,9 +137,16 @@ CHANGES = {
 }
 
 
-def test_a_tree_that_is_one_is_refused_for_its_output_alone(bundle: Path) -> None:
+@pytest.mark.parametrize(
+    "add",
+    [with_a_tree([1, 0, 0], [2, 0, 0]), with_a_deep_tree(1000)],
+    ids=["small", "1,000 levels"],
+)
+def test_a_tree_that_is_one_is_refused_for_its_output_alone(
+    add: Callable[[ModelProto], None], bundle: Path
+) -> None:
     model = ModelProto.FromString((bundle / "model.onnx").read_bytes())
-    with_a_tree([1, 0, 0], [2, 0, 0])(model)
+    add(model)
     put(bundle, model.SerializeToString())
     with pytest.raises(BundleError, match="got inputs .* outputs prediction, probabilities, tree"):
         Model.load(bundle, threads=1)
@@ -114,8 +157,31 @@ def test_a_graph_that_could_do_harm_is_refused(name: str, bundle: Path) -> None:
     model = ModelProto.FromString((bundle / "model.onnx").read_bytes())
     CHANGES[name](model)
     put(bundle, model.SerializeToString())
-    with pytest.raises(BundleError, match="that onnxruntime can load|without external data"):
+    with pytest.raises(BundleError, match="can load|without external data|back into itself"):
         Model.load(bundle, threads=1)
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_a_tree_too_deep_for_a_loaders_stack_is_refused_before_it_is_loaded(
+    name: str, bundle: Path
+) -> None:
+    model = ModelProto.FromString((bundle / "model.onnx").read_bytes())
+    DEEP[name](model)
+    put(bundle, model.SerializeToString())
+    with pytest.raises(BundleError, match="at most 1,000 levels"):
+        read_bundle(bundle)
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1)))
+def test_integers_read_at_once_are_those_read_one_by_one(numbers: list[int]) -> None:
+    attribute = AttributeProto(name="n", ints=numbers, i=7, type=AttributeProto.INTS)
+    message = memoryview(attribute.SerializeToString())
+    others, found = split_integers(message, 8)
+    assert found.tolist() == numbers
+    assert others == [field for field in fields(message) if field.number != 8]
+    for cut in range(len(message)):
+        with suppress(ValueError):
+            split_integers(message[:cut], 8)
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
