@@ -1,0 +1,1 @@
+"""Does the graph answer what the libraries answer, on every public set."""
