@@ -25,7 +25,7 @@ from drivetrain.graph.blocks.number import Number
 from drivetrain.graph.blocks.number_lookup import NumberLookup
 from drivetrain.graph.blocks.trees import Trees
 from drivetrain.graph.shared import Feature, Found, features_of
-from drivetrain.graph.tree_layout import rows_each_way
+from drivetrain.graph.tree_layout import rows_each_way, steps_of
 
 ALIKE_KEY = "drivetrain.alike"
 QUESTIONS = 48  # more gain nothing, and their digits must fit into a double
@@ -47,8 +47,8 @@ class Asked:
 
     def add(self, places: Sequence[tuple[Feature, int] | None], trees: Trees) -> None:
         """Add the questions of trees whose features are at these places."""
-        features, thresholds, rarer, walked = _divided(trees)
-        self.walked += walked
+        features, thresholds, rarer = _divided(trees)
+        self.walked += steps_of(trees)
         for place, threshold, steps in zip(features, thresholds, rarer, strict=True):
             known = places[place] if place < len(places) else None
             if known is not None and np.isfinite(threshold):
@@ -121,12 +121,15 @@ def _is_simple(feature: Feature) -> bool:
     )
 
 
-def _divided(trees: Trees) -> tuple[IndexVector, FloatVector, FloatVector, float]:
-    """Return the feature and threshold of each node, the share of all rows that it sends the rarer
-    way, and how many nodes a row meets on its way through all trees."""
-    rows = np.ones(trees.leaf_count) if trees.leaf_rows is None else trees.leaf_rows
+def _divided(trees: Trees) -> tuple[IndexVector, FloatVector, FloatVector]:
+    """Return the feature and threshold of each node, and what it divides of all rows.
+
+    That is the share that it sends the rarer way, by the roots of the leaves' rows: by the rows
+    themselves, the first questions of all trees would be taken, and those of a forest, which are
+    drawn, are many and much alike.
+    """
+    rows = np.ones(trees.leaf_count) if trees.leaf_rows is None else np.sqrt(trees.leaf_rows)
     went_left, went_right = rows_each_way(trees.left, trees.right, trees.roots, rows)
     total = max(float(rows.sum()) / max(trees.tree_count, 1), 1e-9)
     rarer = np.minimum(went_left, went_right) / total
-    walked = float((went_left + went_right).sum()) / total
-    return trees.feature.astype(np.int64), trees.threshold, rarer, walked
+    return trees.feature.astype(np.int64), trees.threshold, rarer

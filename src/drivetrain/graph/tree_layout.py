@@ -1,17 +1,107 @@
-"""Which way most rows go at the nodes of trees.
+"""How the nodes of trees are asked so that ONNX Runtime walks them fast.
 
-ONNX Runtime lays the right ("false") child of a node beside it and the left one anywhere. Where
-most rows go right, the path of a row lies in few cache lines: a quarter less time for one row.
+It lays the right ("false") child of a node beside it and the left one anywhere. Where most rows go
+right, the path of a row lies in few cache lines: a quarter less time for one row. So the nodes at
+which most rows go left are turned: ``x <= t`` to the left becomes ``-x <= u`` to the right; the
+operator is slower where its nodes ask in different ways, so it is the features that are negated.
+
+It is slower, too, where some node sends a missing number left: each step then asks whether its
+number is missing (docs/lab-log.md). So numbers stand in place of missing ones, which go the same
+way at every node.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.core.arrays import FloatVector, Mask
+from drivetrain.core.arrays import FloatVector, IndexVector, Mask
 
 Children = npt.NDArray[np.int32]  # >= 0 a node, < 0 the leaf ~child
+LARGEST = float(np.finfo(np.float32).max)  # that a feature may be, as the encoders make them
+
+
+class Nodes(Protocol):
+    """The nodes of a ``Trees`` block."""
+
+    @property
+    def feature(self) -> Children: ...
+    @property
+    def threshold(self) -> FloatVector: ...
+    @property
+    def left(self) -> Children: ...
+    @property
+    def right(self) -> Children: ...
+    @property
+    def missing_left(self) -> Mask: ...
+    @property
+    def roots(self) -> Children: ...
+    @property
+    def leaf(self) -> FloatVector: ...
+    @property
+    def leaf_rows(self) -> FloatVector | None: ...
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The questions of nodes anew, and the features that they are asked of.
+
+    Attributes
+    ----------
+    feature, threshold, is_turned
+        Of each node; the children of a turned one change places.
+    columns, signs, fill
+        Of each feature now asked: which it was, 1 or -1, and what stands in place of NaN.
+    """
+
+    feature: Children
+    threshold: FloatVector
+    is_turned: Mask
+    columns: IndexVector
+    signs: FloatVector
+    fill: FloatVector
+
+
+def lay_out(nodes: Nodes, goes_left: Mask) -> Layout:
+    """Turn nodes, and find numbers in place of missing ones.
+
+    A feature of which some nodes send NaN left and others right has one number that does so where
+    all thresholds of the former are above those of the latter; else it is there twice.
+    """
+    is_turned = goes_left & np.isfinite(nodes.threshold)
+    # "all numbers, but not NaN": a feature is never infinite
+    asked = np.where(is_turned, turned(nodes.threshold), np.minimum(nodes.threshold, LARGEST))
+    missing_left = nodes.missing_left ^ is_turned
+    signed = 2 * nodes.feature.astype(np.int64) + is_turned
+    least_left = np.full(int(signed.max(initial=0)) + 1, np.inf)
+    most_right = np.full(len(least_left), -np.inf)
+    np.minimum.at(least_left, signed[missing_left], asked[missing_left])
+    np.maximum.at(most_right, signed[~missing_left], asked[~missing_left])
+    is_twice = most_right >= least_left
+    goes_right = is_twice[signed] & ~missing_left
+    key, place = np.unique(2 * signed + goes_right, return_inverse=True)
+    fill = np.where(is_twice[key // 2], np.where(key % 2, np.inf, -np.inf), least_left[key // 2])
+    return Layout(
+        feature=place.reshape(-1).astype(np.int32),
+        threshold=asked,
+        is_turned=is_turned,
+        columns=key // 4,
+        signs=np.where(key // 2 % 2, -1.0, 1.0),
+        fill=fill,
+    )
+
+
+def steps_of(nodes: Nodes) -> float:
+    """Return how many nodes a row meets on its way through all trees, in the mean."""
+    if not len(nodes.feature):
+        return 0.0
+    rows = np.ones(len(nodes.leaf)) if nodes.leaf_rows is None else nodes.leaf_rows
+    went_left, went_right = rows_each_way(nodes.left, nodes.right, nodes.roots, rows)
+    total = max(float(rows.sum()) / len(nodes.roots), 1e-9)
+    return float((went_left + went_right).sum()) / total
 
 
 def mostly_left(left: Children, right: Children, roots: Children, leaf_rows: FloatVector) -> Mask:

@@ -7,11 +7,12 @@ import dataclasses
 import numpy as np
 import pytest
 
+from drivetrain.graph.block import GraphBuilder
 from drivetrain.graph.blocks import trees as trees_module
 from drivetrain.graph.blocks.leaves import Leaves
 from drivetrain.graph.blocks.trees import Trees
 from drivetrain.graph.run import run_blocks
-from drivetrain.graph.tree_layout import mostly_left, turned
+from drivetrain.graph.tree_layout import lay_out, mostly_left, turned
 
 
 def random_trees(seed: int, count: int, targets: int = 1, features: int = 4) -> Trees:
@@ -132,13 +133,39 @@ def test_trees_laid_out_for_most_rows_answer_the_same_bits(
     trees = dataclasses.replace(trees, leaf_rows=rows, precision=precision)
     edges = np.unique(trees.threshold.astype(np.float32))
     near = [np.nextafter(edges, np.float32(side)) for side in (-np.inf, np.inf)]
-    odd = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 3.4e38, -3.4e38, 1e-45], np.float32)
+    odd = np.array([np.nan, 0.0, -0.0, 3.4e38, -3.4e38, 1e-45], np.float32)
     pool = np.concatenate([edges, *near, odd])
-    X = random.choice(pool, (4000, 4)).astype(np.float32)
-    monkeypatch.setattr(trees_module, "MANY_TREES", 10**9)
+    X = random.choice(pool[~np.isinf(pool)], (4000, 4)).astype(np.float32)
+    monkeypatch.setattr(trees_module, "MANY_STEPS", np.inf)
     plain = run_blocks([trees], {}, ["margin"], {"X": X})["margin"]
-    monkeypatch.setattr(trees_module, "MANY_TREES", 1)
+    monkeypatch.setattr(trees_module, "MANY_STEPS", 0.0)
     assert run_blocks([trees], {}, ["margin"], {"X": X})["margin"].tobytes() == plain.tobytes()
+
+
+def test_one_number_stands_in_place_of_nan_where_it_can_and_a_feature_is_there_twice_else() -> None:
+    trees = dataclasses.replace(
+        random_trees(0, 1),
+        feature=np.array([0, 0, 1, 1, 2], np.int32),
+        threshold=np.array([1.0, 3.0, 1.0, 3.0, np.inf]),
+        missing_left=np.array([False, True, True, False, False]),
+    )
+    found = lay_out(trees, np.zeros(5, np.bool_))
+    assert found.columns.tolist() == [0, 1, 1, 2]
+    assert found.fill.tolist() == [3.0, -np.inf, np.inf, np.inf]
+    assert found.feature.tolist() == [0, 0, 1, 2, 3]
+    assert found.threshold[4] < np.inf, "NaN goes right where all numbers go left"
+
+
+def test_no_step_of_trees_laid_out_asks_whether_a_number_is_missing() -> None:
+    graph = GraphBuilder(reserved=frozenset({"X"}))
+    graph.lower([random_trees(3, 300)], {"X": "X"}, "t")
+    flags = [
+        sum(attribute.ints)
+        for node in graph.nodes
+        for attribute in node.attribute
+        if attribute.name == "nodes_missing_value_tracks_true"
+    ]
+    assert flags == [0, 0]
 
 
 def test_most_rows_go_right_at_every_node_of_trees_laid_out() -> None:

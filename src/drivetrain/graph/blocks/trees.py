@@ -12,11 +12,11 @@ from onnx import TensorProto, numpy_helper
 
 from drivetrain.core.arrays import FloatVector, Mask
 from drivetrain.graph.block import ML, GraphBuilder, Wire
-from drivetrain.graph.tree_layout import mostly_left, turned
+from drivetrain.graph.tree_layout import lay_out, mostly_left, steps_of
 
 # ONNX Runtime loads one node in time quadratic in its trees (benchmarks/graph/cost.py).
 CHUNK_TREES = 250
-MANY_TREES = 150  # fewer do not earn back the nodes that lay them out
+MANY_STEPS = 600.0  # nodes that a row meets; fewer do not earn back what lays them out
 BRANCH_LEQ, SUM, NO_TRANSFORM = 0, 1, 0
 
 
@@ -24,7 +24,8 @@ BRANCH_LEQ, SUM, NO_TRANSFORM = 0, 1, 0
 class Trees:
     """Sum the leaves of trees: FLOAT [N, k] to DOUBLE [N, targets].
 
-    At a node, ``X[feature] <= threshold`` goes left, NaN goes left where ``missing_left``. A child
+    At a node, ``X[feature] <= threshold`` goes left, NaN goes left where ``missing_left``; X holds
+    no infinite number, which no encoder makes. A child
     >= 0 is a node, a child < 0 is the leaf ``~child``; a root may be a leaf. Every node belongs to
     one tree.
 
@@ -90,8 +91,8 @@ class Trees:
         is_cut = trees.tree_count > CHUNK_TREES and bool(len(trees.feature))
         if is_cut and is_double and self.targets == 1:
             trees = _alike_together(trees)
-        if trees.tree_count >= MANY_TREES and len(trees.feature):
-            trees, features = _mostly_right(graph, trees)
+        if steps_of(trees) >= MANY_STEPS:
+            trees, features = _laid_out(graph, trees)
         else:
             features = graph.cast(self.input, TensorProto.DOUBLE) if is_double else self.input
         for start in range(0, trees.tree_count, CHUNK_TREES):
@@ -204,29 +205,25 @@ def _alike_together(trees: Trees) -> Trees:
     return replace(trees, roots=trees.roots[order], target=trees.target[order])
 
 
-def _mostly_right(graph: GraphBuilder, trees: Trees) -> tuple[Trees, Wire]:
-    """Turn the nodes at which most rows go left, and return the wire of the features then asked.
-
-    ``x <= t`` to the left becomes ``-x <= u`` to the right: the operator is slower where its nodes
-    ask in different ways, so it is the features that are negated.
-    """
+def _laid_out(graph: GraphBuilder, trees: Trees) -> tuple[Trees, Wire]:
+    """Lay the nodes out for most rows, and return the wire of the features then asked."""
     rows = np.ones(trees.leaf_count) if trees.leaf_rows is None else trees.leaf_rows
-    is_turned = mostly_left(trees.left, trees.right, trees.roots, rows)
-    is_turned &= np.isfinite(trees.threshold)
-    asked = np.stack([trees.feature, np.where(is_turned, -1, 1)], axis=1)
-    pairs, place = np.unique(asked, axis=0, return_inverse=True)
-    wire = graph.node("Gather", [trees.input, graph.constant(pairs[:, 0], np.int64)], axis=1)
-    signs = pairs[:, 1].astype(np.float32)
+    found = lay_out(trees, mostly_left(trees.left, trees.right, trees.roots, rows))
+    wire = graph.node("Gather", [trees.input, graph.constant(found.columns, np.int64)], axis=1)
+    number = np.float64 if trees.precision == "double" else np.float32
     if trees.precision == "double":
-        wire, signs = graph.cast(wire, TensorProto.DOUBLE), pairs[:, 1].astype(np.float64)
-    wire = graph.node("Mul", [wire, graph.constant(signs)])
+        wire = graph.cast(wire, TensorProto.DOUBLE)
+    if np.any(found.signs < 0):
+        wire = graph.node("Mul", [wire, graph.constant(found.signs, number)])
+    fill = graph.constant(found.fill, number)
+    wire = graph.node("Where", [graph.node("IsNaN", [wire]), fill, wire])
     laid_out = replace(
         trees,
-        feature=place.reshape(-1).astype(np.int32),
-        threshold=np.where(is_turned, turned(trees.threshold), trees.threshold),
-        left=np.where(is_turned, trees.right, trees.left),
-        right=np.where(is_turned, trees.left, trees.right),
-        missing_left=trees.missing_left ^ is_turned,
+        feature=found.feature,
+        threshold=found.threshold,
+        left=np.where(found.is_turned, trees.right, trees.left),
+        right=np.where(found.is_turned, trees.left, trees.right),
+        missing_left=np.zeros_like(trees.missing_left),
     )
     return laid_out, wire
 

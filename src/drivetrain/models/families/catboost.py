@@ -223,7 +223,7 @@ def _trees(model: dict[str, Any], targets: int, present: IndexVector) -> Trees:
     parts: dict[str, list[Any]] = {name: [] for name in ("feature", "threshold", "missing")}
     left: list[Any] = []
     right: list[Any] = []
-    roots, target, leaf = [], [], []
+    roots, target, leaf, rows = [], [], [], []
     nodes = leaves = 0
     for tree in model["oblivious_trees"]:
         splits = list(reversed(tree.get("splits") or []))
@@ -247,6 +247,7 @@ def _trees(model: dict[str, Any], targets: int, present: IndexVector) -> Trees:
             roots.append(nodes if inner else ~leaves)
             target.append(place)
             leaf.append(values[:, one] * scale)
+            rows.append(np.asarray(tree["leaf_weights"], np.float64))
             nodes += inner
             leaves += 2**depth
     return Trees(
@@ -260,6 +261,7 @@ def _trees(model: dict[str, Any], targets: int, present: IndexVector) -> Trees:
         leaf=np.concatenate(leaf),
         targets=targets,
         base=base,
+        leaf_rows=np.concatenate(rows),
     )
 
 

@@ -153,7 +153,7 @@ def _blocks(forest: Any, classes: int, center: float) -> tuple[Block, ...]:
 def _trees(
     trees: list[Any], leaf: FloatVector, target: npt.NDArray[np.int32], *, targets: int
 ) -> Trees:
-    feature, threshold, left, right, missing, roots = [], [], [], [], [], []
+    feature, threshold, left, right, missing, roots, rows = [], [], [], [], [], [], []
     nodes = leaves = 0
     for tree in trees:
         is_leaf = tree.children_left < 0
@@ -165,6 +165,7 @@ def _trees(
         right.append(number[tree.children_right[inner]])
         missing.append(np.asarray(tree.missing_go_to_left, bool)[inner])
         roots.append(number[0])
+        rows.append(tree.weighted_n_node_samples[is_leaf])
         nodes += int(inner.sum())
         leaves += int(is_leaf.sum())
     return Trees(
@@ -178,6 +179,7 @@ def _trees(
         leaf=leaf,
         targets=targets,
         base=np.zeros(targets),
+        leaf_rows=np.concatenate(rows),
     )
 
 

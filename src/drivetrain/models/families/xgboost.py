@@ -224,6 +224,7 @@ def _trees(ensemble: dict[str, Any], base: FloatVector, targets: int) -> Trees:
     number just below t, and below -0.0 and 0.0 alike comes the smallest negative one.
     """
     feature, threshold, left, right, missing, leaf, roots = [], [], [], [], [], [], []
+    rows = []  # their weight in the loss, which lays the trees out as well as their number would
     nodes = leaves = 0
     for tree in ensemble["trees"]:
         child_left = np.asarray(tree["left_children"], np.int64)
@@ -242,6 +243,7 @@ def _trees(ensemble: dict[str, Any], base: FloatVector, targets: int) -> Trees:
         right.append(number[child_right[inner]])
         missing.append(np.asarray(tree["default_left"], bool)[inner])
         leaf.append(split[is_leaf].astype(np.float64))
+        rows.append(np.asarray(tree["sum_hessian"], np.float64)[is_leaf])
         roots.append(number[0])
         nodes += int(inner.sum())
         leaves += int(is_leaf.sum())
@@ -257,6 +259,7 @@ def _trees(ensemble: dict[str, Any], base: FloatVector, targets: int) -> Trees:
         targets=targets,
         base=base,
         precision="float",
+        leaf_rows=np.concatenate(rows),
     )
 
 
