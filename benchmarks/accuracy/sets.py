@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,10 +31,10 @@ class Set:
         return METRIC_OF[self.task]
 
 
-def read_catalog(folder: Path) -> list[Set]:
-    """List the tabular sets of a folder."""
+def read_catalog(folder: Path, kinds: Sequence[str] = ("tabular",)) -> list[Set]:
+    """List the sets of a folder that are of these kinds."""
     with (folder / "catalog.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if row["kind"] == "tabular"]
+        rows = [row for row in csv.DictReader(file) if row["kind"] in kinds]
     return [
         Set(
             name=row["name"],

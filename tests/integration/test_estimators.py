@@ -118,3 +118,58 @@ def test_estimators_clone_and_cross_validate(fitted):
     assert clone(fitted).get_params() == fitted.get_params()
     scores = cross_val_score(dt.Classifier(**QUICK), X, y, cv=2)
     assert scores.min() > 0.6
+
+
+def test_intervals_sets_and_flags_are_there_where_they_were_asked_for(fitted):
+    X, y = table(300)
+    for method in ("predict_set", "predict_out_of_range", "predict_interval"):
+        assert not hasattr(fitted, method)
+    asked = dt.Classifier(coverage=0.8, out_of_range=True, **QUICK).fit(X, y)
+    sets = asked.predict_set(X)
+    assert (sets.dtype, sets.shape) == (np.bool_, (300, 2))
+    assert sets[np.arange(300), (y == "yes").astype(int)].mean() > 0.75
+    assert asked.promises_.coverage.asked == 0.8
+    assert asked.predict_out_of_range(X.assign(job="king"))[:5].all()
+    again = pickle.loads(pickle.dumps(asked))  # noqa: S301 -- made a moment ago
+    assert np.array_equal(again.predict_set(X), sets)
+    assert again.promises_ == asked.promises_
+
+    value = dt.Regressor(coverage=0.9, **QUICK).fit(X, X["target"] + (y == "yes"))
+    lower, upper = value.predict_interval(X).T
+    assert (lower <= value.predict(X)).all() and (value.predict(X) <= upper).all()
+    assert not hasattr(value, "predict_set") and not hasattr(value, "costs")
+    assert clone(value).coverage == 0.9
+
+
+def test_sets_are_in_the_order_of_the_classes():
+    X, y = table(300)
+    given = np.where(y == "yes", 10.0, np.where(X["age"] > 50, 2.0, -1.0))
+    model = dt.Classifier(coverage=0.9, **QUICK).fit(X, given)
+    assert list(model.classes_) == [-1.0, 2.0, 10.0]
+    places = np.searchsorted(model.classes_, model.predict(X))
+    assert model.predict_set(X)[np.arange(300), places].all(), "the likeliest is in each set"
+    assert np.array_equal(model.predict_proba(X).argmax(axis=1), places)
+
+
+def test_costs_move_the_label_and_are_named_by_the_labels_themselves(fitted):
+    X, y = table()
+    model = dt.Classifier(costs={("yes", "no"): 30}, **QUICK).fit(X, y)
+    dear = model.predict_proba(X)[:, 1] > 1 / 31
+    assert np.array_equal(model.predict(X) == "yes", dear)
+    assert (model.predict(X) == "yes").sum() > (fitted.predict(X) == "yes").sum()
+    for wrong in ({"yes": 3}, [("yes", "no", 3)], {("yes", "no"): "much"}, {("yes", "none"): 3}):
+        with pytest.raises(dt.errors.SettingError) as raised:
+            dt.Classifier(costs=wrong, **QUICK).fit(X, y)
+        assert "costs" in raised.value.line() and "\n" not in raised.value.line()
+
+
+def test_a_search_over_parameters_can_score_intervals():
+    X, y = table(200)
+
+    def covered(model, X, y):
+        lower, upper = model.predict_interval(X).T
+        return float(((lower <= y) & (y <= upper)).mean())
+
+    target = X["age"].fillna(0).to_numpy() + (y == "yes")
+    scores = cross_val_score(dt.Regressor(coverage=0.8, **QUICK), X, target, cv=2, scoring=covered)
+    assert scores.min() > 0.5

@@ -7,7 +7,7 @@ clone, a pickle and a bundle on disk give one answer.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,25 +15,37 @@ import numpy as np
 import polars as pl
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_feature_names,
-    _check_n_features,
-    _check_sample_weight,
-    check_consistent_length,
-    check_is_fitted,
-    check_X_y,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted
 
-from drivetrain.core.arrays import Array, FloatVector
-from drivetrain.core.contract import DEFAULT_MISSING_VALUES, Task
-from drivetrain.core.errors import DataError, Value
+from drivetrain.core.arrays import Array, FloatMatrix, FloatVector, Mask
+from drivetrain.core.contract import Task
+from drivetrain.core.errors import DataError
 from drivetrain.data.read import read_table
+from drivetrain.lifecycle.estimator_inputs import (
+    check_features,
+    check_table,
+    cost_texts,
+    free_names,
+    places_of,
+    row_weights,
+    series_of,
+)
 from drivetrain.lifecycle.train import train
-from drivetrain.runtime.cells import canonical
 from drivetrain.runtime.model import Model
+
+
+def _asked(name: str, method: str) -> Any:
+    """Return a decorator: the method is there where the parameter is set, as scikit-learn has it
+    for ``predict_proba``."""
+
+    def is_asked(estimator: Any) -> bool:
+        if getattr(estimator, name) in (None, False):
+            raise AttributeError(f"{method} is there where {name} is set.")
+        return True
+
+    return available_if(is_asked)
 
 
 class _Estimator(BaseEstimator):  # type: ignore[misc]
@@ -49,6 +61,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         folds: int | None = None,
         trials: int | None = None,
         workers: int | None = None,
+        coverage: float | None = None,
+        out_of_range: bool = False,
         out: str | None = None,
     ) -> None:
         self.time_limit = time_limit
@@ -58,6 +72,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         self.folds = folds
         self.trials = trials
         self.workers = workers
+        self.coverage = coverage
+        self.out_of_range = out_of_range
         self.out = out
 
     def __sklearn_tags__(self) -> Tags:
@@ -75,6 +91,12 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         model: Model = self._model
         return model
 
+    @_asked("out_of_range", "predict_out_of_range")  # type: ignore[untyped-decorator]
+    def predict_out_of_range(self, X: Any) -> Mask:
+        """Tell of each row whether it is unlike the training data, bool of shape (n,)."""
+        outside: Mask = self.model_.out_of_range(self._checked(X))
+        return outside
+
     def save(self, path: str | Path) -> Path:
         """Write the bundle to a new folder and return its path."""
         check_is_fitted(self)
@@ -83,9 +105,16 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         _unpack(self._files, folder)
         return folder
 
-    def _train(self, X: Any, y: Array, sample_weight: Array | None, task: Task) -> None:
+    def _train(
+        self,
+        X: Any,
+        y: Array,
+        sample_weight: Array | None,
+        task: Task,
+        costs: Sequence[str] = (),
+    ) -> None:
         frame = self._frame(X)
-        target, weight = _free_names(frame.columns)
+        target, weight = free_names(frame.columns)
         table = frame.with_columns(pl.Series(target, y))
         if sample_weight is not None:
             table = table.with_columns(pl.Series(weight, sample_weight))
@@ -102,7 +131,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             result = train(
                 table, target, task=task, metric=self.metric, time_limit=self.time_limit,
                 seed=self.seed, holdout=self.holdout, folds=self.folds, trials=self.trials,
-                workers=self.workers, out=self.out or Path(home) / "bundle",
+                workers=self.workers, coverage=self.coverage, costs=costs,
+                out_of_range=self.out_of_range, out=self.out or Path(home) / "bundle",
                 keep=frame.columns,  # the caller chose these columns
                 weight=None if sample_weight is None else weight,
             )  # fmt: skip
@@ -111,17 +141,18 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             }
             self._model = Model.load(result.bundle)
         self.score_ = result.score
+        self.promises_ = result.promises
 
     def _frame(self, X: Any) -> pl.DataFrame:
         """Return the features as raw cells; a frame keeps its names, an array gets x0, x1, …."""
         if hasattr(X, "columns"):
             return read_table(X).frame
-        return pl.DataFrame([_series(f"x{place}", X[:, place]) for place in range(X.shape[1])])
+        return pl.DataFrame([series_of(f"x{place}", X[:, place]) for place in range(X.shape[1])])
 
     def _checked(self, X: Any) -> pl.DataFrame:
         """Check what is to be predicted, and return it as raw cells."""
         check_is_fitted(self)
-        return self._frame(_check_features(self, X, reset=False))
+        return self._frame(check_features(self, X, reset=False))
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
@@ -154,6 +185,13 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         Most Recipes to try. A run that ends by it and not by the clock can be repeated exactly.
     workers
         Models fitted at once; by default one for each core; 0 fits in this process.
+    coverage
+        Share of rows, such as 0.9, whose label shall be in :meth:`predict_set`.
+    costs
+        What a wrong label costs, ``{(true, predicted): cost}``; 1 where nothing is said.
+        :meth:`predict` then answers the label that costs least in the mean.
+    out_of_range
+        Whether :meth:`predict_out_of_range` shall tell rows that are unlike the training data.
     out
         Folder of the bundle to write; :meth:`save` writes one later.
 
@@ -163,6 +201,8 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         Labels in the order of ``predict_proba``.
     score_ : float
         The metric on the holdout, through the graph.
+    promises_ : Promises or None
+        What came of coverage, costs and out_of_range on the holdout.
     model_ : Model
         The loaded bundle.
     n_features_in_, feature_names_in_
@@ -172,16 +212,39 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     --------
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = Classifier(trials=1, workers=0).fit(X, y)
+    >>> model = Classifier(trials=1, workers=0, coverage=0.9, costs={(2, 1): 5}).fit(X, y)
     >>> model.predict_proba(X).shape
     (150, 3)
+    >>> model.predict_set(X[:1])
+    array([[ True, False, False]])
     """
+
+    def __init__(
+        self,
+        *,
+        time_limit: float = 60.0,
+        metric: str | None = None,
+        seed: int = 0,
+        holdout: float | None = None,
+        folds: int | None = None,
+        trials: int | None = None,
+        workers: int | None = None,
+        coverage: float | None = None,
+        costs: Mapping[tuple[Any, Any], float] | None = None,
+        out_of_range: bool = False,
+        out: str | None = None,
+    ) -> None:
+        super().__init__(
+            time_limit=time_limit, metric=metric, seed=seed, holdout=holdout, folds=folds,
+            trials=trials, workers=workers, coverage=coverage, out_of_range=out_of_range, out=out,
+        )  # fmt: skip
+        self.costs = costs
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit on X, a frame or an array of shape (n, k), and labels y of shape (n,)."""
-        X, y = _check_table(self, X, y)
+        X, y = check_table(self, X, y)
         check_classification_targets(y)
-        weight = _weights(sample_weight, X)
+        weight = row_weights(sample_weight, X)
         self.classes_ = np.unique(y if weight is None else y[weight != 0])
         if len(self.classes_) < 2:
             raise DataError(
@@ -191,9 +254,9 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
                 remedy="Give rows of another class too.",
                 code="DT297",
             )
-        self._places = _places(self.classes_)
+        self._places = places_of(self.classes_)
         task: Task = "binary" if len(self.classes_) == 2 else "multiclass"
-        self._train(X, y, weight, task)
+        self._train(X, y, weight, task, cost_texts(self.costs))
         return self
 
     def predict(self, X: Any) -> Array:
@@ -207,29 +270,46 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> Array:
         """Predict probabilities in the order of ``classes_``, float32 of shape (n, K)."""
         frame = self._checked(X)
-        order = np.argsort([self._places[label] for label in self.model_.manifest.classes])
-        probabilities: Array = self.model_.predict_proba(frame)[:, order]
+        probabilities: Array = self.model_.predict_proba(frame)[:, self._order()]
         return probabilities
+
+    @_asked("coverage", "predict_set")  # type: ignore[untyped-decorator]
+    def predict_set(self, X: Any) -> Mask:
+        """Tell which labels a row may have at the coverage asked, bool of shape (n, K).
+
+        In the order of ``classes_``. The likeliest always is one of them.
+        """
+        frame = self._checked(X)
+        sets: Mask = self.model_.predict_set(frame)[:, self._order()]
+        return sets
+
+    def _order(self) -> Array:
+        """Return the graph's places of ``classes_``."""
+        return np.argsort([self._places[label] for label in self.model_.manifest.classes])
 
 
 class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
     """A regressor that searches, blends and proves one graph under a time limit.
 
-    Parameters and attributes are those of :class:`Classifier`, but for ``classes_``.
+    Parameters and attributes are those of :class:`Classifier`, but for ``costs`` and ``classes_``;
+    ``coverage`` is that of :meth:`predict_interval`.
 
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> model = Regressor(trials=1, workers=0).fit(X, y)
+    >>> model = Regressor(trials=1, workers=0, coverage=0.8).fit(X, y)
     >>> model.predict(X).shape
     (442,)
+    >>> lower, upper = model.predict_interval(X).T
+    >>> bool(((lower <= y) & (y <= upper)).mean() > 0.75)
+    True
     """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit on X, a frame or an array of shape (n, k), and values y of shape (n,)."""
-        X, y = _check_table(self, X, y, y_numeric=True)
-        self._train(X, y.astype(np.float64), _weights(sample_weight, X), "regression")
+        X, y = check_table(self, X, y, y_numeric=True)
+        self._train(X, y.astype(np.float64), row_weights(sample_weight, X), "regression")
         return self
 
     def predict(self, X: Any) -> FloatVector:
@@ -237,70 +317,11 @@ class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         predicted: FloatVector = self.model_.predict(self._checked(X))
         return predicted
 
-
-def _check_table(
-    estimator: _Estimator, X: Any, y: Any, *, y_numeric: bool = False
-) -> tuple[Any, Array]:
-    """Check features and target as scikit-learn does; a frame keeps its own types."""
-    if not hasattr(X, "columns"):
-        checked, target = validate_data(
-            estimator, X, y, dtype=None, ensure_all_finite="allow-nan", y_numeric=y_numeric
-        )
-        return checked, target
-    X = _check_features(estimator, X, reset=True)
-    if y is None:
-        validate_data(estimator, np.zeros((len(X), 1)), y)  # words it as scikit-learn does
-    rows = np.zeros((len(X), 1))
-    check_consistent_length(rows, y)
-    _, target = check_X_y(rows, column_or_1d(y, warn=True), y_numeric=y_numeric)
-    return X, target
-
-
-def _check_features(estimator: _Estimator, X: Any, *, reset: bool) -> Any:
-    if hasattr(X, "columns"):
-        _check_feature_names(estimator, X, reset=reset)
-        _check_n_features(estimator, X, reset=reset)
-        return X
-    return validate_data(estimator, X, dtype=None, ensure_all_finite="allow-nan", reset=reset)
-
-
-def _weights(sample_weight: Any, X: Any) -> FloatVector | None:
-    if sample_weight is None:
-        return None
-    weights: FloatVector = _check_sample_weight(sample_weight, X, dtype=np.float64)
-    return weights
-
-
-def _series(name: str, cells: Array) -> pl.Series:
-    """Return a column of an array; objects become text that reads back the same."""
-    if cells.dtype.kind in "OUS":
-        return pl.Series(name, [canonical(cell) for cell in cells.tolist()], dtype=pl.String)
-    return pl.Series(name, np.ascontiguousarray(cells))
-
-
-def _free_names(taken: list[str]) -> tuple[str, str]:
-    """Return names for the target and the weights that no feature has."""
-    target, weight = "target", "sample_weight"
-    while target in taken:
-        target += "_"
-    while weight in taken:
-        weight += "_"
-    return target, weight
-
-
-def _places(classes: Array) -> dict[str, int]:
-    """Return the place of each label by its canonical text, which is what the graph answers."""
-    places = {canonical(label): place for place, label in enumerate(classes.tolist())}
-    for label in classes.tolist():
-        if canonical(label) in DEFAULT_MISSING_VALUES or len(places) < len(classes):
-            raise DataError(
-                where="y",
-                expected="labels that differ as text and do not mean missing",
-                got=Value(label),
-                remedy="Rename the label {value}.",
-                code="DT298",
-            )
-    return places
+    @_asked("coverage", "predict_interval")  # type: ignore[untyped-decorator]
+    def predict_interval(self, X: Any) -> FloatMatrix:
+        """Predict lower and upper ends at the coverage asked, float64 of shape (n, 2)."""
+        ends: FloatMatrix = self.model_.predict_interval(self._checked(X))
+        return ends
 
 
 def _unpack(files: Mapping[str, bytes], folder: Path) -> None:
