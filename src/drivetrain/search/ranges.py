@@ -16,12 +16,16 @@ from drivetrain.core.arrays import MISSING_TIME, Array, Columns
 from drivetrain.core.contract import Column, Contract
 from drivetrain.core.findings import Decision
 from drivetrain.graph.extras.ranges import Ranges
+from drivetrain.search.together import find_together
 
+RANGES = "out of range"  # what its Decision is about
 RARE = 0.01  # share of rows like those of training that one column may flag
 MOST_LEVELS = 100_000  # of one column
 
 
-def find_ranges(contract: Contract, columns: Columns) -> tuple[Ranges | None, Decision]:
+def find_ranges(
+    contract: Contract, columns: Columns, *, seed: int = 0
+) -> tuple[Ranges | None, Decision]:
     """Read the ranges from typed columns of training rows; None where nothing can be checked."""
     kinds = {column.name: column for column in contract.columns}
     rows = len(next(iter(columns.values())))
@@ -54,8 +58,11 @@ def find_ranges(contract: Contract, columns: Columns) -> tuple[Ranges | None, De
     reason += f"missing flags a row; {rows:,} rows of training say what was seen."
     if left:
         reason += f" Not looked at: {_listed(left)}, where new values are usual."
+    if checked:
+        found, together = find_together(found, columns, seed=seed)
+        reason += f" {together}"
     choice = f"{len(checked)} of {len(contract.columns)} columns"
-    decision = Decision(subject="out of range", choice=choice, reason=reason)
+    decision = Decision(subject=RANGES, choice=choice, reason=reason)
     return found if checked else None, decision
 
 
@@ -75,7 +82,7 @@ def _levels(column: Column, cells: Array) -> tuple[str, ...] | None:
     once = sum(count == 1 for count in counts.values())
     if once / max(len(cells), 1) > RARE or len(counts) > MOST_LEVELS:
         return None
-    return tuple(sorted(counts))
+    return tuple(sorted(counts, key=lambda text: (-counts[text], text)))
 
 
 def _is_whole(cells: Array) -> bool:

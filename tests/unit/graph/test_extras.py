@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,9 +14,11 @@ from drivetrain.core.arrays import MISSING_TIME, Array, Columns
 from drivetrain.core.contract import Column, Contract, Target
 from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.number import Vector
+from drivetrain.graph.blocks.trees import Trees
 from drivetrain.graph.extras.interval import PredictionInterval
 from drivetrain.graph.extras.prediction_set import PredictionSet
 from drivetrain.graph.extras.ranges import Ranges
+from drivetrain.graph.extras.together import Together
 from drivetrain.graph.head import Extra
 from drivetrain.graph.program import Member, Program, lower
 from drivetrain.runtime.session import Session
@@ -106,3 +110,39 @@ def test_rows_that_are_unlike_the_training_data_are_flagged() -> None:
     for row in range(40):
         one = {name: cells[row : row + 1] for name, cells in columns.items()}
         assert made.run(one, 1)["out_of_range"][0] == found[row]
+
+
+def test_cells_that_are_unlike_together_are_flagged_though_each_is_usual() -> None:
+    # c = "x" goes with a <= 0.5, c = "y" with more; b says nothing, and may be missing.
+    trees = Trees(
+        feature=np.array([0, 2, 2, 1], np.int32), threshold=np.array([0.5, 1.0, 1.0, 7.0]),
+        left=np.array([1, ~0, ~2, ~4], np.int32), right=np.array([2, ~1, ~3, ~5], np.int32),
+        missing_left=np.array([True, False, False, True]), roots=np.array([0, 3], np.int32),
+        target=np.zeros(2, np.int32), leaf=np.array([1.0, -1.0, -1.0, 1.0, 0.25, -0.25]),
+        targets=1, base=np.array([0.5]),
+    )  # fmt: skip
+    ranges = replace(
+        RANGES, is_whole=np.zeros(2, np.bool_), vectors=(), vector_low=np.zeros(0),
+        vector_high=np.zeros(0), texts=("c", "d"), levels=(("x", "y"), ("", "x")), times=(),
+        together=Together(trees, 0.0),
+    )  # fmt: skip
+    more = [Column(name="a", kind="number"), Column(name="b", kind="number")]
+    more += [Column(name="c", kind="category"), Column(name="d", kind="category")]
+    made = session(REGRESSION, ranges, more=tuple(more))
+    rng = np.random.default_rng(0)
+    columns: Columns = {
+        "m": np.zeros((500, 1)),
+        "a": rng.choice([0.0, 0.5, 0.6, 1.0, 1.5, np.nan], 500),
+        "b": rng.choice([5.0, 9.0, np.nan], 500),
+        "c": rng.choice(np.array(["x", "y"], object), 500),
+        "d": rng.choice(np.array(["x", ""], object), 500),
+    }
+    found = made.run(columns, 500)["out_of_range"]
+    is_second = columns["c"] == "y"
+    unlike = np.where(columns["a"] > 0.5, ~is_second, is_second)
+    assert found.tolist() == (unlike | (columns["a"] > 1)).tolist()
+    expected = ranges.expected(np.zeros((500, 1)), columns)["out_of_range"]
+    assert expected.distance is not None
+    assert expected.values.tolist() == found.tolist()
+    assert np.isinf(expected.distance[columns["a"] > 1]).all()
+    assert set(expected.distance[~(columns["a"] > 1)]) == {0.25, 0.75, 1.25, 1.75}

@@ -1,4 +1,5 @@
-"""Whether a row is unlike the training data: a cell outside what was seen of its column."""
+"""Whether a row is unlike the training data: a cell outside what was seen of its column, or cells
+that are not seen together."""
 
 from __future__ import annotations
 
@@ -12,13 +13,15 @@ from drivetrain.core.arrays import MISSING_TIME, Columns, FloatMatrix, FloatVect
 from drivetrain.core.contract import Target
 from drivetrain.core.manifest import OUT_OF_RANGE, Output
 from drivetrain.graph.block import ML, GraphBuilder, Wire
+from drivetrain.graph.extras.together import Together
 from drivetrain.graph.head import Expected
 from drivetrain.graph.tables import Table, lower_table, pick
 
 
 @dataclass(frozen=True)
 class Ranges:
-    """``out_of_range``, BOOL [N]: true where any cell is none of its column's.
+    """``out_of_range``, BOOL [N]: true where any cell is none of its column's, or where they are
+    unlike together.
 
     Attributes
     ----------
@@ -34,6 +37,9 @@ class Ranges:
     times
         Datetime columns of which no cell was missing: a missing one is outside. Their range is not
         looked at, for time goes on.
+    together
+        Looks at the numbers and texts of a row as :meth:`features` gives them; None where nobody
+        does.
     """
 
     numbers: tuple[str, ...]
@@ -46,12 +52,30 @@ class Ranges:
     texts: tuple[str, ...]
     levels: tuple[tuple[str, ...] | None, ...]
     times: tuple[str, ...]
+    together: Together | None = None
 
     def outputs(self, target: Target) -> tuple[Output, ...]:
         return (Output(name=OUT_OF_RANGE, type="bool", shape=(-1,)),)
 
+    def features(self, columns: Columns) -> FloatMatrix:
+        """Return what ``together`` reads: the numbers, and the number of each text, (n, k).
+
+        A text has one number in all columns, and one that no column knows the greatest.
+        """
+        known = self._numbered()
+        numbers = [columns[name] for name in self.numbers]
+        texts = [[known.get(text, len(known)) for text in columns[name]] for name in self.texts]
+        return np.array([*numbers, *texts], np.float64).T
+
     def of(self, columns: Columns) -> Mask:
         """Return which rows are outside, bool (n,), by numpy."""
+        outside = self._beyond(columns)
+        if self.together is not None:
+            outside |= self.together.scores(self.features(columns)) < self.together.least
+        return outside
+
+    def _beyond(self, columns: Columns) -> Mask:
+        """Return which rows have a cell that is none of its column's, (n,)."""
         rows = len(next(iter(columns.values())))
         outside = np.zeros(rows, np.bool_)
         for number, name in enumerate(self.numbers):
@@ -72,58 +96,78 @@ class Ranges:
     def lower(self, graph: GraphBuilder, blend: Wire) -> Sequence[Table]:
         parts: list[Wire] = []  # BOOL [N, k] each
         tables: list[Table] = []
+        features: list[Wire] = []  # DOUBLE [N, k] each
         if self.numbers:
             tables.append(lower_table(graph, self.numbers, TensorProto.DOUBLE))
             cells = tables[-1].wire
-            parts.append(_beyond(graph, cells, self.low, self.high))
+            features.append(cells)
+            parts.append(_beyond_ends(graph, cells, self.low, self.high))
             if self.is_whole.any():
                 places = np.flatnonzero(self.is_whole).tolist()
                 some = pick(graph, cells, len(self.numbers), places)
                 parts.append(graph.node("IsNaN", [some]))
         if self.vectors:
             items = graph.node("Concat", self.vectors, axis=1)
-            parts.append(_beyond(graph, items, self.vector_low, self.vector_high))
+            parts.append(_beyond_ends(graph, items, self.vector_low, self.vector_high))
         if self.texts:
             tables.append(lower_table(graph, self.texts, TensorProto.STRING))
-            parts.append(self._unknown(graph, tables[-1].wire))
+            number = self._number(graph, tables[-1].wire)
+            parts.append(self._unknown(graph, number))
+            features.append(graph.cast(number, TensorProto.DOUBLE))
         if self.times:
             axis = graph.constant([1], np.int64)
             stacked = [graph.node("Unsqueeze", [name, axis]) for name in self.times]
             cells = stacked[0] if len(stacked) == 1 else graph.node("Concat", stacked, axis=1)
             parts.append(graph.node("Equal", [cells, graph.constant([MISSING_TIME], np.int64)]))
+        if self.together is not None:
+            whole = features[0] if len(features) == 1 else graph.node("Concat", features, axis=1)
+            parts.append(self.together.lower(graph, whole))
         every = parts[0] if len(parts) == 1 else graph.node("Concat", parts, axis=1)
         flags = graph.cast(every, TensorProto.FLOAT)
         worst = graph.node("ReduceMax", [flags, graph.constant([1], np.int64)], keepdims=0)
         graph.cast(worst, TensorProto.BOOL, to=OUT_OF_RANGE)
         return tables
 
-    def _unknown(self, graph: GraphBuilder, cells: Wire) -> Wire:
-        """Number all texts at once, and look up which column knows which, BOOL [N, k]."""
+    def _numbered(self) -> dict[str, int]:
+        """Number all texts that a column knows; ``''`` is 0."""
         known = dict.fromkeys([""])
         for levels in self.levels:
             known |= dict.fromkeys(levels or ())
-        numbers = {text: number for number, text in enumerate(known)}
+        return {text: number for number, text in enumerate(known)}
+
+    def _number(self, graph: GraphBuilder, cells: Wire) -> Wire:
+        """Number all texts of all columns at once, INT64 [N, k]."""
+        numbers = self._numbered()
+        return graph.node(
+            "LabelEncoder", [cells], domain=ML, keys_strings=list(numbers),
+            values_int64s=list(numbers.values()), default_int64=len(numbers),
+        )  # fmt: skip
+
+    def _unknown(self, graph: GraphBuilder, number: Wire) -> Wire:
+        """Look up which column knows which text, BOOL [N, k]."""
+        numbers = self._numbered()
         is_unknown = np.ones((len(self.texts), len(numbers) + 1), np.bool_)
         for row, levels in zip(is_unknown, self.levels, strict=True):
             if levels is None:
                 row[1:] = False
             else:
                 row[[numbers[text] for text in levels]] = False
-        number = graph.node(
-            "LabelEncoder", [cells], domain=ML, keys_strings=list(numbers),
-            values_int64s=list(numbers.values()), default_int64=len(numbers),
-        )  # fmt: skip
         first = np.arange(len(self.texts), dtype=np.int64) * (len(numbers) + 1)
         place = graph.node("Add", [number, graph.constant(first)])
         return graph.node("Gather", [graph.constant(is_unknown.ravel()), place], axis=0)
 
     def expected(self, answers: FloatMatrix, columns: Columns) -> dict[str, Expected]:
-        values = self.of(columns)
-        # Cells are compared as they are: nothing is near.
-        return {OUT_OF_RANGE: Expected(values, np.full(len(values), np.inf))}
+        outside = self._beyond(columns)
+        # Cells are compared as they are: nothing is near. A score is a sum.
+        distance = np.full(len(outside), np.inf)
+        if self.together is not None:
+            over = self.together.scores(self.features(columns)) - self.together.least
+            distance = np.where(outside, np.inf, np.abs(over))
+            outside = outside | (over < 0)
+        return {OUT_OF_RANGE: Expected(outside, distance)}
 
 
-def _beyond(graph: GraphBuilder, cells: Wire, low: FloatVector, high: FloatVector) -> Wire:
+def _beyond_ends(graph: GraphBuilder, cells: Wire, low: FloatVector, high: FloatVector) -> Wire:
     """Return which numbers are outside their ranges; NaN is in none."""
     below = graph.node("Less", [cells, graph.constant(low, np.float64)])
     return graph.node("Or", [below, graph.node("Greater", [cells, graph.constant(high)])])

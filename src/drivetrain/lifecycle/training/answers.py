@@ -14,13 +14,14 @@ from drivetrain.core.arrays import FloatMatrix, FloatVector, Mask
 from drivetrain.core.findings import Decision
 from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.powers import Powers
+from drivetrain.graph.extras.ranges import Ranges
 from drivetrain.graph.head import Extra
 from drivetrain.lifecycle.training.model import Chosen, FittedModel
 from drivetrain.lifecycle.training.rows import Rows
 from drivetrain.lifecycle.training.settings import TrainSettings
 from drivetrain.search.conformal import choose_interval, choose_set
 from drivetrain.search.costs import explain_costs
-from drivetrain.search.ranges import find_ranges
+from drivetrain.search.ranges import RANGES, find_ranges
 from drivetrain.stats.costs import cost_matrix, threshold_of
 
 
@@ -56,12 +57,21 @@ def with_answers(fitted: FittedModel, rows: Rows, settings: TrainSettings) -> Fi
         extras.append(extra)
         why.append(decision)
     if settings.out_of_range:
-        ranges, decision = find_ranges(rows.contract, rows.training.columns)
+        ranges, decision = _ranges(fitted, rows, settings.seed)
         extras += [] if ranges is None else [ranges]
         why.append(decision)
     new = {decision.subject for decision in why}
     kept = [decision for decision in fitted.decisions if decision.subject not in new]
     return replace(fitted, program=replace(program, extras=tuple(extras)), decisions=(*kept, *why))
+
+
+def _ranges(fitted: FittedModel, rows: Rows, seed: int) -> tuple[Extra | None, Decision]:
+    """Find the ranges, or take those that the model has: they depend on the rows alone."""
+    known = [extra for extra in fitted.program.extras if isinstance(extra, Ranges)]
+    said = [decision for decision in fitted.decisions if decision.subject == RANGES]
+    if known and said:
+        return known[0], said[0]
+    return find_ranges(rows.contract, rows.training.columns, seed=seed)
 
 
 def out_of_fold(members: Sequence[Chosen], calibration: Sequence[Block], rows: Rows) -> OutOfFold:
