@@ -119,3 +119,25 @@ def test_a_key_is_asked_for_where_keys_are_on(chromium: str, tmp_path: Path) -> 
 
     browse(chromium, server.url + "/", visit)
     assert server.stop() == 0
+
+
+def test_the_answer_shows_the_set_and_a_row_unlike_the_training_data(
+    chromium: str, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "tabular.bundle"
+    write_tabular_bundle(bundle, coverage=0.9)
+    server = ServerProcess(bundle, drain_delay_s=0.0)
+
+    async def visit(page: Page) -> None:
+        for cell, is_unlike in (("1.5", False), ("99", True)):
+            await page.get_by_label("number_0").fill(cell)
+            await press(page)
+            await expect(page.locator("#range")).to_contain_text("in 90 % of rows like those")
+            await expect(page.locator("#unlike")).to_be_visible(visible=is_unlike)
+        words = await page.locator("#range").inner_text()
+        assert (
+            any(f"{label} alone" in words for label in ("no", "yes")) or "one of no, yes" in words
+        )
+
+    browse(chromium, server.url + "/", visit)
+    assert server.stop() == 0

@@ -23,6 +23,7 @@ from drivetrain.registry.entries import RetrainBody
 from drivetrain.registry.ledger import Ledger
 from drivetrain.registry.turns import RetrainRefused
 from drivetrain.runtime.bundle import read_bundle
+from drivetrain.runtime.model import Model
 
 FAST: dict[str, Any] = {"time_limit": 60, "workers": 0}
 KILLS = 12 if os.environ.get("DRIVETRAIN_PROVE") == "1" else 2
@@ -73,6 +74,19 @@ def test_what_has_learned_the_change_is_promoted_with_its_verdict(url: str, cham
     assert [e.body["state"] for e in book.history("m", kind="retrain")] == ["begun", "done"]
     assert judged(url, found).passed
     assert not promote("m", 2, ledger=url).is_override
+
+
+def test_what_was_asked_of_the_outputs_is_asked_of_the_challenger_too(tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"coverage": 0.8, "costs": ["yes:no=7"], "out_of_range": True}
+    train(rows(900, seed=0), "answer", trials=1, out=tmp_path / "old", **asked, **FAST)
+    newer = rows(800, seed=1)
+    retrain(tmp_path / "old", data=newer, out=tmp_path / "new", **FAST)
+    old, new = (read_bundle(tmp_path / name).manifest for name in ("old", "new"))
+    assert [output.name for output in new.outputs] == [output.name for output in old.outputs]
+    assert {name: new.lineage.settings[name] for name in asked} == asked
+    assert new.scorecard["promises"]["coverage"]["asked"] == 0.8
+    answers = Model.load(tmp_path / "new").predict_all(newer)
+    assert ((answers["probabilities"][:, 1] > 1 / 8) == (answers["prediction"] == "yes")).all()
 
 
 def test_it_promotes_by_itself_what_passes_and_nothing_else(

@@ -16,7 +16,7 @@ import msgspec
 
 from drivetrain.core.contract import Column
 from drivetrain.core.manifest import Manifest
-from drivetrain.runtime.methods import PREDICT
+from drivetrain.runtime.methods import PREDICT, methods_of
 
 LOADER = "drivetrain.runtime.pyfunc"
 EXAMPLE_ROWS = 5
@@ -77,6 +77,8 @@ def _model(manifest: Manifest) -> dict[str, Any]:
             "content_hash": manifest.content_hash,
             "task": manifest.task,
             "classes": list(manifest.classes),
+            "outputs": {output.name: output.type for output in manifest.outputs},
+            "methods": list(methods_of([output.name for output in manifest.outputs])),
             "kinds": {column.name: column.kind for column in manifest.contract.columns},
         },
         "signature": _signature(manifest),

@@ -10,7 +10,7 @@ import numpy as np
 from drivetrain.core.arrays import Array, Columns, FloatMatrix, Mask
 from drivetrain.core.errors import DataError, ParityError
 from drivetrain.core.manifest import PREDICTION, PROBABILITIES, Proof
-from drivetrain.evaluate.differences import relative, shown
+from drivetrain.evaluate.differences import off_by, relative, shown
 from drivetrain.evaluate.library_answers import link_of
 from drivetrain.evaluate.suspect import run_model
 from drivetrain.graph.adopted import Adopted, Feed
@@ -112,6 +112,7 @@ def prove_adopted(
     expected = expected_answers(adopted, alone.ask(columns))
     largest = proving.compare(proving.answers(columns), expected, "")
     proving.check_labels(expected)
+    proving.check_extras(expected)
     proving.check_single_rows(expected)
     return Proof(
         rows=_rows(held_out),
@@ -159,15 +160,10 @@ class _Proving:
         return float(difference[worst])
 
     def check_labels(self, expected: FloatMatrix) -> None:
-        """Refuse a label that is not that of the greater probability."""
+        """Refuse a label that is not the one of the probabilities, by threshold or costs."""
         if not self.classes:
             return
-        if len(self.classes) == 2:
-            distance = np.abs(expected[:, 1] - self.adopted.threshold)
-            number = (expected[:, 1] > self.adopted.threshold).astype(np.int64)
-        else:
-            order = np.sort(expected, axis=1)
-            distance, number = order[:, -1] - order[:, -2], np.argmax(expected, axis=1)
+        number, distance = self.adopted.head.label_numbers(expected)
         labels = self.run(self.columns)[PREDICTION].astype(str)
         is_other = labels != np.array(self.classes)[number]
         far = np.flatnonzero(is_other & (distance > TOLERANCE))
@@ -176,6 +172,20 @@ class _Proving:
             raise self._differs(
                 self._row_name(row), f"the label '{self.classes[number[row]]}'", f"'{labels[row]}'"
             )
+
+    def check_extras(self, expected: FloatMatrix) -> None:
+        """Refuse an output that was asked for and is not what numpy makes of the answers."""
+        outputs = self.run(self.columns)
+        for extra in self.adopted.extras:
+            for name, right in extra.expected(expected, self.columns).items():
+                off = off_by(right, outputs[name], self.scale)
+                worst = int(np.argmax(off))
+                if not off[worst] <= TOLERANCE:
+                    raise self._differs(
+                        f"{self._row_name(worst)}, node '{name}'",
+                        shown(right.values[worst].ravel()),
+                        shown(outputs[name][worst].ravel()),
+                    )
 
     def check_single_rows(self, expected: FloatMatrix) -> None:
         """Refuse a model whose answer to a row depends on the rows beside it."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.core.arrays import Array, FloatMatrix
+from drivetrain.core.arrays import Array, FloatMatrix, FloatVector
 from drivetrain.core.contract import Target
+from drivetrain.graph.head import Expected
 
 
 def relative(got: Array, expected: FloatMatrix, scale: float) -> FloatMatrix:
@@ -15,6 +16,18 @@ def relative(got: Array, expected: FloatMatrix, scale: float) -> FloatMatrix:
         difference = np.abs(got - expected) / np.maximum(np.abs(expected), scale)
     both = (np.isnan(got) & np.isnan(expected)) | (got == expected)
     return np.where(both, 0.0, np.where(np.isnan(difference), np.inf, difference))
+
+
+def off_by(right: Expected, got: Array, scale: float) -> FloatVector:
+    """Return how far each row of an output is from what it must be, (n,).
+
+    A flag that differs is as far off as it is from where it turns.
+    """
+    if right.distance is None:
+        off = relative(got, right.values, scale)
+    else:
+        off = np.where(got != right.values, right.distance, 0.0)
+    return np.asarray(off.reshape(len(off), -1).max(axis=1, initial=0.0))
 
 
 def same_bits(left: Array, right: Array) -> npt.NDArray[np.bool_]:

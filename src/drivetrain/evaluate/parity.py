@@ -26,7 +26,7 @@ from drivetrain.core.arrays import Array, Columns, Features, FloatMatrix
 from drivetrain.core.contract import Target
 from drivetrain.core.errors import ParityError
 from drivetrain.core.manifest import PREDICTION, PROBABILITIES, Proof
-from drivetrain.evaluate.differences import as_texts, relative, same_bits, shown
+from drivetrain.evaluate.differences import as_texts, off_by, relative, same_bits, shown
 from drivetrain.evaluate.library_answers import MemberAnswers, answer_of, blend_of, weighted
 from drivetrain.evaluate.suspect import (
     extreme_column,
@@ -286,11 +286,7 @@ class _Proving:
         if right.values.shape != got.shape:
             shape = f"shape {right.values.shape}"
             raise self._differs(f"node '{name}'", shape, f"{got.shape}", "DT113")
-        if right.distance is None:
-            off = relative(got, right.values, self.scale)
-        else:
-            off = np.where(got != right.values, right.distance, 0.0)
-        wide = off.reshape(len(off), -1).max(axis=1)
+        wide = off_by(right, got, self.scale)
         if np.all(wide <= TOLERANCE):
             return
         worst = int(np.argmax(wide))

@@ -13,13 +13,14 @@ from typing import Literal
 import numpy as np
 from onnx import TensorProto
 
+from drivetrain.core.arrays import FloatMatrix
 from drivetrain.core.contract import Contract, Target
 from drivetrain.core.errors import InternalError
 from drivetrain.graph.block import ML, OPSETS, Block, GraphBuilder, Names, Wire
 from drivetrain.graph.blocks.foreign import Foreign
 from drivetrain.graph.blocks.link import LinkBlock
 from drivetrain.graph.blocks.pack import Pack
-from drivetrain.graph.head import Head, graph_input
+from drivetrain.graph.head import Extra, Head, graph_input
 from drivetrain.graph.model import make_model
 
 MODEL = "model"  # names the foreign nodes in the graph
@@ -64,11 +65,13 @@ class Adopted:
     link: Literal["identity", "sigmoid", "softmax"]
     ml_version: int = OPSETS[ML]
     threshold: float = 0.5
+    costs: FloatMatrix | None = None
+    extras: tuple[Extra, ...] = ()
 
     @property
     def head(self) -> Head:
         """What the graph answers; InternalError if the contract has no target."""
-        return Head(_target(self.contract), self.threshold)
+        return Head(_target(self.contract), self.threshold, self.costs, self.extras)
 
 
 def lower_adopted(adopted: Adopted) -> bytes:

@@ -17,10 +17,11 @@ from drivetrain.core.progress import Listener, Reporter, silent
 from drivetrain.core.settings import build
 from drivetrain.data.read import Table, read_table
 from drivetrain.data.stream import located
-from drivetrain.evaluate.adoption import Alone, is_answered, prove_adopted
+from drivetrain.evaluate.adoption import Alone, expected_answers, is_answered, prove_adopted
 from drivetrain.evaluate.adversarial import adversarial_columns
 from drivetrain.graph.adopted import Adopted, lower_adopted
 from drivetrain.graph.signature import Signature, read_signature, without_zip_maps
+from drivetrain.lifecycle.adopting.answers import with_asked
 from drivetrain.lifecycle.adopting.inputs import (
     AdoptedRows,
     check_widths,
@@ -149,6 +150,7 @@ def adopt(
         ),
         latency=shipped.latency,
         size_bytes=shipped.size_bytes,
+        promises=shipped.scorecard.promises,
         decisions=fitted.decisions,
     )
 
@@ -187,10 +189,13 @@ def _fit(model: bytes, signature: Signature, table: Table, settings: AdoptSettin
         raise located(error, rows.source, 0) from error
     adopted = Adopted(
         contract, model, feeds, output.name, answers.shape[1], link,
-        ml_version=signature.ml_version, threshold=settings.threshold,
+        ml_version=signature.ml_version,
+        threshold=0.5 if settings.threshold is None else settings.threshold,
     )  # fmt: skip
+    given = expected_answers(adopted, alone.ask(columns))
+    adopted, about_asked = with_asked(adopted, given, columns, y, settings)
     rows = AdoptedRows(contract, rows.frame, rows.source, columns, rows.decisions)
-    found = [*rows.decisions, about_classes, *about_policies, about_link]
+    found = [*rows.decisions, about_classes, *about_policies, about_link, *about_asked]
     return _Fitted(adopted, alone, rows, y, tuple(each for each in found if each is not None))
 
 

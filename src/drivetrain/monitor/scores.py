@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from drivetrain.core.arrays import Array, FloatMatrix, FloatVector
+from drivetrain.core.arrays import Array, FloatMatrix, FloatVector, IndexVector
 from drivetrain.core.contract import Target
 from drivetrain.monitor.calibrate import CalibrationMap, Observed, calibrate
 from drivetrain.monitor.losses import short
@@ -29,26 +29,31 @@ class ScoreReference(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class AnsweredOutOfFold:
-    """Probabilities (n, K) of training rows by models that have not seen them; class numbers."""
+    """Answers to training rows by models that have not seen them.
+
+    ``probabilities`` are (n, K), ``y`` the class numbers and ``predicted`` those of the labels,
+    which costs may set apart from the most probable class.
+    """
 
     probabilities: FloatMatrix
     y: FloatVector
+    predicted: IndexVector
 
     def at_most(self, rows: int) -> AnsweredOutOfFold:
         """Return so many of the rows, from all over."""
         if len(self.y) <= rows:
             return self
         chosen = np.linspace(0, len(self.y) - 1, rows).astype(np.int64)
-        return AnsweredOutOfFold(self.probabilities[chosen], self.y[chosen])
+        return AnsweredOutOfFold(self.probabilities[chosen], self.y[chosen], self.predicted[chosen])
 
     def of_class(self, k: int) -> Observed:
         """Return the event that a row is of class ``k``."""
         return Observed((self.y == k).astype(np.float64), self.probabilities[:, k])
 
-    def most_probable(self) -> Observed:
-        """Return the event that the most probable class is right."""
-        event = (self.y == self.probabilities.argmax(axis=1)).astype(np.float64)
-        return Observed(event, self.probabilities.max(axis=1))
+    def of_labels(self) -> Observed:
+        """Return the event that the predicted label is right."""
+        event = (self.y == self.predicted).astype(np.float64)
+        return Observed(event, self.probabilities[np.arange(len(self.y)), self.predicted])
 
 
 def reference_scores(
@@ -70,7 +75,7 @@ def reference_scores(
     if len(target.classes) > 2:
         confidence = probabilities[np.arange(len(y)), predicted]
         held_out = Observed((y == predicted).astype(np.float64), confidence)
-        other = None if more is None else more.most_probable()
+        other = None if more is None else more.of_labels()
         scores[TOP] = _score(held_out, np.ones(len(y), dtype=bool), other)
     return scores
 

@@ -2,7 +2,8 @@
 
 A column is looked at only where a row like those of training would hardly be flagged by it: the
 share of new rows beyond the smallest and largest of n numbers is ``2 / (n + 1)``, and that of new
-rows with a text never seen is near the share of texts seen once (Good, Biometrika 1953).
+rows with a text never seen is near the share of texts seen once (Good, Biometrika 1953). Of few
+rows the ends are moved out by as far as they lie apart.
 """
 
 from __future__ import annotations
@@ -68,9 +69,11 @@ def find_ranges(
 
 def _ends(cells: Array, *, is_wide: bool) -> tuple[float, float]:
     known = cells[~np.isnan(cells)]
-    if is_wide or not len(known):
+    if not len(known):
         return -np.inf, np.inf
-    return float(known.min()), float(known.max())
+    finite = known[np.isfinite(known)]
+    beyond = float(np.ptp(finite)) if is_wide and len(finite) else 0.0
+    return float(known.min()) - beyond, float(known.max()) + beyond
 
 
 def _levels(column: Column, cells: Array) -> tuple[str, ...] | None:

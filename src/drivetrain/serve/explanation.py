@@ -14,6 +14,7 @@ import numpy as np
 from drivetrain.core.arrays import Columns
 from drivetrain.core.contract import Target
 from drivetrain.core.errors import RequestError
+from drivetrain.core.manifest import PREDICTION, PROBABILITIES
 from drivetrain.runtime.explain.quantity import count_rows, quantity_of, rows_of
 from drivetrain.runtime.explain.shapley import Contribution, shapley_values
 from drivetrain.serve.served import Served
@@ -38,6 +39,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     base_error: float | None
     compared_with: int  # rows
     columns: tuple[Contribution, ...] = ()  # the largest first, either sign
+    extras: dict[str, Any] = {}  # what else the graph answers: lower, upper, set, out_of_range
 
 
 def check_rows(rows: int) -> None:
@@ -109,7 +111,9 @@ def _explain(
         "prediction": outputs["prediction"],
         "probabilities": outputs.get("probabilities"),
         "explains": explains,
-    }
+        "extras": {name: cell for name, cell in outputs.items()
+                   if name not in (PREDICTION, PROBABILITIES)},
+    }  # fmt: skip
     if background is None:
         return Explanation(**told, value=None, base=None, base_error=None, compared_with=0)
     found = shapley_values(quantity, rows_of(columns, np.array([row])), background)

@@ -88,6 +88,7 @@ def _model(request: Request, service: Service) -> Reply:
                 "task": manifest.task,
                 "target": served.contract.target.name if served.contract.target else None,
                 "classes": served.classes,
+                "coverage": manifest.lineage.settings.get("coverage"),
                 "is_logged": service.log is not None,
                 "columns": [_column(column, served) for column in served.contract.columns],
                 "card": served.card,

@@ -10,12 +10,15 @@ import numpy as np
 from drivetrain.bundle.vectors import make_vectors
 from drivetrain.bundle.write import write_bundle
 from drivetrain.core.contract import Column, Contract, Target
-from drivetrain.core.manifest import Lineage, Manifest, Output, Proof
+from drivetrain.core.manifest import Lineage, Manifest, Proof
 from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.lookup import Lookup
 from drivetrain.graph.blocks.missing_flag import MissingFlag
 from drivetrain.graph.blocks.number import Number
 from drivetrain.graph.blocks.trees import Trees
+from drivetrain.graph.extras.prediction_set import PredictionSet
+from drivetrain.graph.extras.ranges import Ranges
+from drivetrain.graph.head import Extra
 from drivetrain.graph.program import Member, Program, lower
 from drivetrain.runtime.admit import admit
 from drivetrain.runtime.session import Session
@@ -24,22 +27,29 @@ CATEGORIES = (*(f"level {number}" for number in range(11)), "naïve 💡")
 
 
 def write_tabular_bundle(
-    path: str | Path, *, numbers: int = 2, categories: int = 2, trees: int = 5
+    path: str | Path,
+    *,
+    numbers: int = 2,
+    categories: int = 2,
+    trees: int = 5,
+    coverage: float | None = None,
 ) -> Manifest:
     """Write a bundle of random trees, each of 32 leaves, over columns of random numbers.
 
     Columns are ``number_0`` …, ``category_0`` …, ``flag`` (boolean) and ``time`` (datetime); the
-    classes are ``no`` and ``yes``.
+    classes are ``no`` and ``yes``. With a coverage it answers ``set`` and ``out_of_range`` too:
+    every class from a probability of 0.3 on, and a ``number_0`` beyond 5.
     """
     contract = Contract(columns=_columns(numbers, categories), target=_target())
     encoders = tuple((_encoder(column),) for column in contract.columns)
     member = Member("random", encoders, ((_trees(len(encoders), trees),),), "sigmoid")
-    model = lower(Program(contract, (member,)))
+    program = Program(contract, (member,), extras=_extras() if coverage is not None else ())
+    model = lower(program)
     rows = tabular_rows(contract, 16)
     columns = admit(contract, rows).columns
     outputs = Session(model, threads=1).run(columns, len(rows))
     return write_bundle(
-        path, _manifest(contract), model, make_vectors(contract, rows, columns, outputs)
+        path, _manifest(program, coverage), model, make_vectors(contract, rows, columns, outputs)
     )
 
 
@@ -117,15 +127,22 @@ def _trees(features: int, count: int, *, depth: int = 5) -> Trees:
     )
 
 
-def _manifest(contract: Contract) -> Manifest:
+def _extras() -> tuple[Extra, ...]:
+    none: tuple[str, ...] = ()
+    ranges = Ranges(
+        numbers=("number_0",), low=np.array([-5.0]), high=np.array([5.0]),
+        is_whole=np.zeros(1, np.bool_), vectors=none, vector_low=np.zeros(0),
+        vector_high=np.zeros(0), texts=none, levels=(), times=none,
+    )  # fmt: skip
+    return PredictionSet(np.full(2, 0.3, np.float32)), ranges
+
+
+def _manifest(program: Program, coverage: float | None) -> Manifest:
     return Manifest(
         drivetrain="0",
         name="tabular",
-        contract=contract,
-        outputs=(
-            Output(name="prediction", type="string", shape=(-1,)),
-            Output(name="probabilities", type="float", shape=(-1, 2)),
-        ),
+        contract=program.contract,
+        outputs=program.head.outputs,
         metric="roc_auc",
         scorecard={},
         recipes=(),
@@ -134,7 +151,7 @@ def _manifest(contract: Contract) -> Manifest:
             data_fingerprint="",
             rows=0,
             source="random",
-            settings={},
+            settings={} if coverage is None else {"coverage": coverage},
             packages={},
             python="",
             seed=0,

@@ -322,3 +322,57 @@ def test_the_command_adopts_a_file(tmp_path, capsys):
     assert said["parity"]["max_abs_diff"] < 1e-5
     assert main([*words, "--out", str(tmp_path / "c"), "--inputs", "X=a,b"]) == 0
     assert "drivetrain serve" in capsys.readouterr().out
+
+
+def iris_probabilities(path: Path, frame: pl.DataFrame) -> Path:
+    """A logistic regression of 100 flowers, by scikit-learn and skl2onnx."""
+    X = frame.drop("species").to_numpy().astype(np.float32)
+    fitted = LogisticRegression(max_iter=500).fit(X, frame["species"].to_numpy())
+    return saved(
+        path,
+        convert_sklearn(
+            fitted, initial_types=[("X", FloatTensorType([None, 4]))], options={"zipmap": False}
+        ),
+    )
+
+
+def test_an_adopted_model_answers_sets_costs_and_flags_from_its_held_out_rows(tmp_path):
+    frame = frame_of(load_iris(), "species").sample(fraction=1, shuffle=True, seed=1)
+    model = iris_probabilities(tmp_path, frame.head(40))
+    found = dt.adopt(
+        model, frame.tail(110), "species", tmp_path / "bundle",
+        coverage=0.9, costs=["2:1=30"], out_of_range=True,
+    )  # fmt: skip
+    assert found.promises.coverage.asked == 0.9
+    assert found.promises.coverage.got.score > 0.75
+    loaded = dt.load(tmp_path / "bundle")
+    outside = frame.drop("species").head(3) * 100
+    assert loaded.out_of_range(outside).all()
+    answers = loaded.predict_all(frame)
+    costs = np.array([[0.0, 1, 1], [1, 0, 1], [1, 30, 0]])
+    cheapest = (answers["probabilities"].astype(np.float64) @ costs).argmin(axis=1)
+    assert answers["prediction"].tolist() == cheapest.tolist()
+    assert answers["set"].shape == (150, 3)
+    check_vectors(read_bundle(tmp_path / "bundle"))
+    assert main(["evaluate", str(tmp_path / "bundle"), str(write(tmp_path, frame))]) == 0
+
+
+def write(path: Path, frame: pl.DataFrame) -> Path:
+    frame.write_parquet(path / "rows.parquet")
+    return path / "rows.parquet"
+
+
+def test_an_adopted_value_has_an_interval_and_what_cannot_be_chosen_is_refused(tmp_path):
+    model, frame = linear(tmp_path), numbers(400)
+    found = dt.adopt(model, frame, "y", tmp_path / "bundle", coverage=0.8)
+    assert abs(found.promises.coverage.got.score - 0.8) < 0.12
+    lower, upper = dt.load(tmp_path / "bundle").predict_interval(frame).T
+    assert abs(np.mean(upper - lower) - 2 * 1.2816 / 10) < 0.05
+    for rows, settings, words in (
+        (400, {"costs": ["a:b=2"]}, "costs"),
+        (30, {"coverage": 0.95}, "38 rows"),
+    ):
+        with pytest.raises((DataError, SettingError), match=words) as raised:
+            dt.adopt(model, frame.head(rows), "y", tmp_path / "none", **settings)
+        assert "\n" not in raised.value.line()
+        assert not (tmp_path / "none").exists()

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from drivetrain.graph.head import Head
 from drivetrain.lifecycle.training.sketches import sketch_reference
 from drivetrain.monitor.reference import Reference
 from drivetrain.search.trial import from_margin
@@ -43,10 +44,15 @@ def rows_of(task: str, kind: str = "stratified") -> tuple[SimpleNamespace, Rows]
     return rows, drawn
 
 
-def proved(drawn: Rows, rows: int, *, folds: int = FOLDS, noise: float = 0.0) -> SimpleNamespace:
+def proved(
+    drawn: Rows, rows: int, *, folds: int = FOLDS, noise: float = 0.0, head: Head | None = None
+) -> SimpleNamespace:
     """One member; each fold errs by itself, so that their mean errs less."""
     random = np.random.default_rng(rows)
-    if "probabilities" in drawn.outputs:
+    if "probabilities" in drawn.outputs and drawn.outputs["probabilities"].shape[1] > 2:
+        prediction, link = drawn.outputs["probabilities"][:rows].astype(float), "softmax"
+        margins = [np.log(prediction)[-HELD_OUT:]] * folds
+    elif "probabilities" in drawn.outputs:
         prediction, link = drawn.outputs["probabilities"][:rows, 1:].astype(float), "sigmoid"
         margins = [np.log(prediction / (1 - prediction))[-HELD_OUT:]] * folds
     else:
@@ -59,10 +65,28 @@ def proved(drawn: Rows, rows: int, *, folds: int = FOLDS, noise: float = 0.0) ->
         answer=lambda margin: from_margin(margin, link),
         folds=[SimpleNamespace(proof_margin=lambda margin=one: margin) for one in margins],
     )  # fmt: skip
-    fitted = SimpleNamespace(
-        members=(SimpleNamespace(trial=trial, weight=1.0),), program=SimpleNamespace(threshold=0.5)
+    tasks = {"identity": "regression", "sigmoid": "binary", "softmax": "multiclass"}
+    program = SimpleNamespace(
+        calibration=(), head=head or Head(monitored_contract(tasks[link]).target)
     )
+    fitted = SimpleNamespace(members=(SimpleNamespace(trial=trial, weight=1.0),), program=program)
     return SimpleNamespace(fitted=fitted)
+
+
+def test_labels_by_cost_are_those_of_the_decision_and_not_the_most_probable_ones() -> None:
+    rows, drawn = rows_of("multiclass")
+    target = monitored_contract("multiclass").target
+    costs = np.ones((3, 3)) - np.eye(3)
+    costs[2] *= 20.0  # the third class is nearly always the cheapest to name
+    head = Head(target, costs=costs)
+    shipping = proved(drawn, TRAINING + HELD_OUT, head=head)
+    found = made(rows, proved(drawn, TRAINING, head=head), shipping, drawn)
+    probabilities = drawn.outputs["probabilities"].astype(float)
+    labels = np.array(target.classes)[(probabilities @ costs).argmin(axis=1)]
+    (prediction,) = [one for one in found.outputs if one.name == "prediction"]
+    counted = dict(zip(prediction.bins.levels, prediction.sketch.counts, strict=False))
+    assert counted["c"] == (labels == "c").sum() > 1.2 * (probabilities.argmax(axis=1) == 2).sum()
+    assert sum(rows for _, rows in found.scores["top"].counts) == TRAINING + HELD_OUT
 
 
 def made(rows, judged, shipping, drawn: Rows) -> Reference:

@@ -131,7 +131,8 @@ def test_rows_out_of_fold_that_read_otherwise_count_nothing() -> None:
 
 def test_the_reference_takes_out_of_fold_answers_of_every_class() -> None:
     rows, more = (monitored_rows(n, seed=n, task="multiclass") for n in (600, 20_000))
-    answers = AnsweredOutOfFold(more.outputs["probabilities"].astype(float), more.y)
+    said = more.outputs["probabilities"].astype(float)
+    answers = AnsweredOutOfFold(said, more.y, said.argmax(axis=1))
     made = [
         msgspec.json.decode(
             make_reference(

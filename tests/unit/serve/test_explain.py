@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,3 +83,13 @@ def test_too_many_rows_are_refused_before_they_are_answered_and_logged(
     answered = client.app.service.rows
     assert why(client, instances=rows)[0] == 413
     assert client.app.service.rows == answered
+
+
+def test_an_explanation_has_what_else_the_graph_answers(tmp_path: Path) -> None:
+    contract = write_tabular_bundle(tmp_path / "tabular.bundle", coverage=0.9).contract
+    service = Service()
+    service.swap(load(str(tmp_path / "tabular.bundle"), ServeSettings()))
+    row = {**tabular_rows(contract, 1)[0], "number_0": 7.0}
+    with AsgiClient(App(service, ServeSettings())) as client:
+        (one,) = why(client, instances=[row])[1]["explanations"]
+    assert one["extras"] == {"set": [p >= 0.3 for p in one["probabilities"]], "out_of_range": True}

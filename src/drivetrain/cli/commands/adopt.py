@@ -11,6 +11,7 @@ from drivetrain.cli.text import figure, pairs, size, strong, table
 from drivetrain.core.progress import Listener
 from drivetrain.lifecycle.adopt import adopt
 from drivetrain.lifecycle.adopting.settings import AdoptResult, AdoptSettings
+from drivetrain.report.words import promises
 
 
 class AdoptArguments(AdoptSettings, frozen=True, kw_only=True):
@@ -53,6 +54,7 @@ def render(result: AdoptResult) -> str:
             strong(f"{result.bundle}: {result.model} by {result.producer or 'unnamed'}"),
             table(fed, header=["input", "type", "columns"]),
             about,
+            *promises(result.promises),
             table(decisions, header=["decision", "choice", "because"]),
             f"Next: drivetrain serve {result.bundle}",
         ]

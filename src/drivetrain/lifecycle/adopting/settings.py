@@ -8,6 +8,7 @@ import msgspec
 
 from drivetrain.core.contract import Task
 from drivetrain.core.findings import Decision
+from drivetrain.evaluate.promises import Promises
 from drivetrain.lifecycle.training.settings import LatencyResult, ParityResult
 
 
@@ -39,9 +40,31 @@ class AdoptSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         tuple[str, ...], msgspec.Meta(description="Labels in the order of the model's output.")
     ] = ()
     threshold: Annotated[
-        float,
-        msgspec.Meta(description="The second of two classes is named above it.", ge=0, le=1),
-    ] = 0.5
+        Annotated[float, msgspec.Meta(ge=0, le=1)] | None,
+        msgspec.Meta(description="The second of two classes is named above it; 0.5 by default."),
+    ] = None
+    coverage: Annotated[
+        Annotated[float, msgspec.Meta(gt=0, lt=1)] | None,
+        msgspec.Meta(
+            description="Share of rows, such as 0.9, in which the truth shall lie between 'lower' "
+            "and 'upper', or in the 'set' of classes: outputs that the bundle then has, chosen on "
+            "half of the rows and judged on the other."
+        ),
+    ] = None
+    costs: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="TRUE:PREDICTED=COST, what a wrong label costs, such as fraud:ok=50; 1 "
+            "where nothing is said. The bundle answers the label that costs least in the mean."
+        ),
+    ] = ()
+    out_of_range: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Flag rows unlike the given ones in the output 'out_of_range'; what they "
+            "are like is learned from half of them."
+        ),
+    ] = False
     drop: Annotated[tuple[str, ...], msgspec.Meta(description="Columns that are no inputs.")] = ()
     missing_values: Annotated[
         tuple[str, ...], msgspec.Meta(description="Texts that mean missing, beside the usual ones.")
@@ -84,4 +107,5 @@ class AdoptResult(msgspec.Struct, frozen=True, kw_only=True):
     parity: ParityResult
     latency: LatencyResult
     size_bytes: int
-    decisions: tuple[Decision, ...]
+    promises: Promises | None = None  # whether what was asked of the outputs came true
+    decisions: tuple[Decision, ...] = ()

@@ -18,9 +18,12 @@ from drivetrain.core.arrays import FloatVector
 from drivetrain.core.findings import Decision
 from drivetrain.core.manifest import Lineage, Manifest, Proof
 from drivetrain.data.read import fingerprint
+from drivetrain.evaluate.answers import ask
+from drivetrain.evaluate.promises import Promises, asked_of, check_promises
 from drivetrain.evaluate.scorecard import Scorecard, constant_baseline, scorecard
 from drivetrain.graph.adopted import Adopted
 from drivetrain.graph.signature import Signature
+from drivetrain.lifecycle.adopting.answers import halves
 from drivetrain.lifecycle.adopting.inputs import AdoptedRows, target_in
 from drivetrain.lifecycle.adopting.settings import AdoptSettings
 from drivetrain.lifecycle.training.header import packages
@@ -29,6 +32,7 @@ from drivetrain.lifecycle.training.ship import VECTOR_ROWS, size_of
 from drivetrain.lifecycle.training.speed import measure
 from drivetrain.monitor.reference import REFERENCE_FILE, make_reference
 from drivetrain.runtime.bundle import Bundle
+from drivetrain.runtime.explain.quantity import rows_of
 from drivetrain.runtime.model import Model
 from drivetrain.stats.metric import Metric
 
@@ -70,6 +74,7 @@ def ship_adopted(
         constant=constant_baseline(y, target_in(adopted.contract)),
         seed=settings.seed,
     )
+    card = msgspec.structs.replace(card, promises=_promised(model, rows, y, settings))
     latency = measure(model, rows.frame.drop(settings.target))
     outputs = model.run(rows.columns)
     write_bundle(
@@ -88,6 +93,16 @@ def ship_adopted(
         overwrite=settings.overwrite,
     )
     return ShippedAdoption(card, latency, size_of(place))
+
+
+def _promised(
+    model: Model, rows: AdoptedRows, y: FloatVector, settings: AdoptSettings
+) -> Promises | None:
+    """Look whether what was asked came true, on the rows that it was not chosen on."""
+    judging = halves(len(y), settings.seed)[1]
+    target, columns = target_in(model.contract), rows_of(rows.columns, judging)
+    asked = asked_of(msgspec.to_builtins(settings), target.classes)
+    return check_promises(y[judging], ask(model, target, columns), target, asked)
 
 
 def _draft(

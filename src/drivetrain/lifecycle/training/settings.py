@@ -105,8 +105,8 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         bool,
         msgspec.Meta(
             description="Flag rows unlike the training data in the output 'out_of_range': a "
-            "number beyond what was seen, a new category, a cell missing where none was, cells that "
-            "are not seen together."
+            "number beyond what was seen, a new category, a cell missing where none was, cells "
+            "that are not seen together."
         ),
     ] = False
     workers: Annotated[

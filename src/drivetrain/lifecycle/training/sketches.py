@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drivetrain.core.arrays import Array, FloatMatrix, FloatVector, Mask
+from drivetrain.core.arrays import Array, FloatMatrix, FloatVector, IndexVector, Mask
 from drivetrain.core.contract import Target
+from drivetrain.graph.program import Program
+from drivetrain.lifecycle.training.answers import calibrated
 from drivetrain.lifecycle.training.model import Chosen, FittedModel
 from drivetrain.lifecycle.training.prove import Proved
 from drivetrain.lifecycle.training.rows import Rows
@@ -31,10 +33,9 @@ class _Mixed:
     rows: Mask
     prediction: FloatMatrix  # (rows, t)
 
-    def probabilities(self) -> FloatMatrix:
-        if self.prediction.shape[1] > 1:
-            return self.prediction
-        return np.hstack([1.0 - self.prediction, self.prediction])
+    def probabilities(self, program: Program) -> FloatMatrix:
+        """Return what the program's calibration makes of them, (rows, K)."""
+        return calibrated(self.prediction, program.calibration, program.head.target.task)
 
 
 def sketch_reference(
@@ -55,18 +56,20 @@ def sketch_reference(
     if judged is not shipping:
         members = _on_folds(shipping, rows)
         if sum(member.weight for member in members) >= LEAST_WEIGHT:
-            return _of_every_row(rows, members, judged, shipping.fitted.program.threshold)
+            return _of_every_row(rows, members, judged, shipping.fitted.program)
     more = None
     if target.task != "regression":
         mixed = _mix(searched.members)
-        more = AnsweredOutOfFold(mixed.probabilities(), rows.training.y[mixed.rows])
+        said = mixed.probabilities(searched.program)
+        labels = searched.program.head.label_numbers(said)[0]
+        more = AnsweredOutOfFold(said, rows.training.y[mixed.rows], labels)
     columns = rows.holdout.columns
     return make_reference(
         rows.contract, columns, model.run(columns), rows.holdout.y, out_of_fold=more
     )
 
 
-def _of_every_row(rows: Rows, members: list[Chosen], judged: Proved, threshold: float) -> bytes:
+def _of_every_row(rows: Rows, members: list[Chosen], judged: Proved, program: Program) -> bytes:
     mixed = _mix(members)
     every, target = rows.every, rows.target
     gain = None
@@ -74,9 +77,9 @@ def _of_every_row(rows: Rows, members: list[Chosen], judged: Proved, threshold: 
         outputs: dict[str, Array] = {"prediction": mixed.prediction[:, 0]}
         gain = _gain(_on_folds(judged, rows), rows.holdout.y)
     else:
-        probabilities = mixed.probabilities()
+        probabilities = mixed.probabilities(program)
         outputs = {
-            "prediction": _labels(target, probabilities, threshold),
+            "prediction": _labels(target, program.head.label_numbers(probabilities)[0]),
             "probabilities": probabilities.astype(np.float32),
         }
     columns = {name: values[mixed.rows] for name, values in every.columns.items()}
@@ -133,11 +136,7 @@ def _answers(member: Chosen, fold: int, rows: int) -> FloatVector:
     return answers
 
 
-def _labels(target: Target, probabilities: FloatMatrix, threshold: float) -> Array:
-    if len(target.classes) == 2:
-        numbers = (probabilities[:, 1] > threshold).astype(np.int64)
-    else:
-        numbers = probabilities.argmax(axis=1)
+def _labels(target: Target, numbers: IndexVector) -> Array:
     if target.label_type == "int":
         return np.array([int(name) for name in target.classes], dtype=np.int64)[numbers]
     return np.array(target.classes, dtype=object)[numbers]

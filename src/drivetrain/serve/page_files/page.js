@@ -120,9 +120,23 @@ function bar(name, share, from, text, isDown) {
   return line;
 }
 
+// The interval or the set of classes, in words; empty where the bundle has none.
+function rangeOf(extras) {
+  const share = model.coverage ? ` in ${number(100 * model.coverage)} % of rows like those of training` : "";
+  if (extras.lower !== undefined) return `between ${number(extras.lower)} and ${number(extras.upper)}${share}`;
+  if (extras.set === undefined) return "";
+  const names = model.classes.filter((_, place) => extras.set[place]);
+  return names.length === 1 ? `${names[0]} alone${share}` : `one of ${names.join(", ")}${share}`;
+}
+
 function show(found, id) {
   at("prediction").textContent = `${model.target || "prediction"}: ` +
     (typeof found.prediction === "number" && !model.classes.length ? number(found.prediction) : found.prediction);
+  const extras = found.extras || {};
+  const range = rangeOf(extras);
+  at("range").hidden = !range;
+  at("range").textContent = range;
+  at("unlike").hidden = extras.out_of_range !== true;
   const bars = (found.probabilities || []).map((p, place) => [model.classes[place], p]);
   bars.sort((one, other) => other[1] - one[1]);
   at("probabilities").replaceChildren(
