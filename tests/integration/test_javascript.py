@@ -74,6 +74,7 @@ def _mixed(rows: int = 600) -> pl.DataFrame:
             "city": random.choice(["Bern", "Genf", "Zürich", "x y"], rows),
             "account": [str(2**53 + int(n)) for n in random.integers(0, 40, rows)],
             "note": [" ".join(random.choice(words, 5)) for _ in range(rows)],
+            "place": random.normal(size=(rows, 3)).tolist(),
             "when": [f"20{n:02d}-03-0{n % 9 + 1} 11:22:33" for n in random.integers(1, 24, rows)],
         }
     ).with_columns(pl.when(pl.int_range(rows) % 7 > 0).then("amount"))
@@ -89,13 +90,16 @@ def bundle(request, page, tmp_path_factory) -> Path:
     if request.param != "trees" and not IS_PROOF:
         pytest.skip("trains for 20 s; DRIVETRAIN_PROVE=1 runs it")
     if request.param == "trees":
-        write_tabular_bundle(path)
+        write_tabular_bundle(path, coverage=0.9)
     else:
         frame = _mixed()
-        target = "plan"
+        target, costs = "plan", ["a:b=3"]
         if request.param == "regression":
-            frame, target = frame.drop("plan").drop_nulls("amount"), "amount"
-        dt.train(frame, target, out=path, trials=3, time_limit=20, seed=0)
+            frame, target, costs = frame.drop("plan").drop_nulls("amount"), "amount", []
+        dt.train(
+            frame, target, out=path, trials=3, time_limit=20, seed=0,
+            coverage=0.9, costs=costs, out_of_range=True,
+        )  # fmt: skip
     return path
 
 
@@ -104,6 +108,16 @@ def test_node_answers_with_the_numbers_of_the_vectors(page, bundle):
     assert said["passed"] and said["labels"] == 0 and said["rows"] >= 16
     assert said["largest"] <= 1e-6
     print(f"Node.js, {bundle.name}: {said}")
+
+
+def test_node_notices_another_flag(page, bundle, tmp_path):
+    changed = tmp_path / "changed"
+    shutil.copytree(bundle, changed)
+    vectors = json.loads((changed / "vectors.json").read_text())
+    (flag,) = [output for output in vectors["outputs"] if output["name"] == "out_of_range"]
+    flag["values"][0] = not flag["values"][0]
+    (changed / "vectors.json").write_text(json.dumps(vectors))
+    assert _node(page, changed, status=1)["labels"] == 1
 
 
 def test_node_notices_another_answer(page, bundle, tmp_path):

@@ -17,7 +17,16 @@ _DATES = (
 )  # fmt: skip
 _MONTHS = ("%Y-%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%Y")
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
-FORMATS = (*(date + time for time in _TIMES for date in _DATES), *_MONTHS)
+# Of mails, logs and C. "%Z" would take any zone that this machine knows, and read it as UTC.
+_WHOLE = (
+    "%a, %d %b %Y %H:%M:%S GMT", "%a, %d %b %Y %H:%M:%S UTC", "%a, %d %b %Y %H:%M:%S %z",
+    "%d %b %Y %H:%M:%S %z", "%d/%b/%Y:%H:%M:%S %z", "%a %b %d %H:%M:%S %Y",
+    "%a %b %d %H:%M:%S UTC %Y", "%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%d %H:%M:%S.%f UTC",
+    "%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M:%S GMT", "%Y.%m.%d %H:%M:%S", "%Y.%m.%d",
+    "%a, %d %b %Y", "%A, %d %b %Y", "%A, %d %B %Y", "%A, %B %d, %Y", "%a %d %b %Y",
+    "%Y-%m-%d %I:%M %p", "%Y-%m-%d %I:%M:%S %p",
+)  # fmt: skip
+FORMATS = (*(date + time for time in _TIMES for date in _DATES), *_MONTHS, *_WHOLE)
 FIRST_LOOK = 20  # a format that reads none of the first cells is not tried on the rest
 ENOUGH = 0.95
 

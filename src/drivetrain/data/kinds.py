@@ -88,13 +88,7 @@ def propose_kind(sample: pl.Series, missing: frozenset[str], *, typed: bool = Fa
         values = sample.drop_nulls()
         return _numeric(sample.name, values.filter(values.is_not_nan()), missing)
     if dtype != pl.String:
-        raise DataError(
-            where=f"column '{sample.name}'",
-            expected="numbers, texts, booleans, times or lists of numbers",
-            got=f"cells of type {dtype}",
-            remedy=f"Drop the column (--drop {sample.name}) or convert it.",
-            code="DT2CD",
-        )
+        raise _unusable(sample.name, f"cells of type {dtype}")
     proposal = _textual(sample, missing)
     whole = proposal.kind == "number" and proposal.evidence.endswith("all whole")
     if typed and whole and sample.n_unique() <= MOST_TEXT_CODES:
@@ -104,12 +98,29 @@ def propose_kind(sample: pl.Series, missing: frozenset[str], *, typed: bool = Fa
 
 
 def _vector(sample: pl.Series) -> Proposal:
-    widths = Counter(sample.drop_nulls().list.len().to_list())
-    width, count = widths.most_common(1)[0] if widths else (0, 0)
-    if width == 0:
+    inner = getattr(sample.dtype, "inner", pl.Null())
+    if not (inner.is_numeric() or inner in (pl.Boolean, pl.Null)):
+        raise _unusable(sample.name, f"lists of {inner}")
+    cells = sample.drop_nulls()
+    lengths = cells.arr.len() if isinstance(sample.dtype, pl.Array) else cells.list.len()
+    widths = Counter(length for length in lengths.to_list() if length)  # an empty one is missing
+    if not widths:
         return Proposal("category", "lists, all of them empty")
+    width, count = widths.most_common(1)[0]
     share = count / widths.total()
+    if share < 1 - JUNK_LIMIT:
+        raise _unusable(sample.name, f"lists of {min(widths)} to {max(widths)} numbers")
     return Proposal("vector", f"lists of {width} numbers in {share:.1%} of the cells", width=width)
+
+
+def _unusable(name: str, got: str) -> DataError:
+    return DataError(
+        where=f"column '{name}'",
+        expected="numbers, texts, booleans, times or lists of numbers, all of one length",
+        got=got,
+        remedy=f"Drop the column (--drop {name}) or convert it.",
+        code="DT2CD",
+    )
 
 
 def _numeric(name: str, values: pl.Series, missing: frozenset[str]) -> Proposal:

@@ -57,10 +57,11 @@ class ExplainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class RowExplanation(Contributions, frozen=True, kw_only=True):
-    """The Shapley values of one row, and the row."""
+    """The Shapley values of one row, the row, and all that the bundle answers to it."""
 
     row: int | None  # of the table, the first being 1; None for a row given by itself
     cells: dict[str, Any]
+    outputs: dict[str, Any]
 
 
 class ExplainResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +71,7 @@ class ExplainResult(msgspec.Struct, frozen=True, kw_only=True):
     data: str
     rows: int  # of the table
     explains: str  # the number explained: "probability of >50K", "predicted price"
+    classes: tuple[str, ...] = ()  # in the order of the row's probabilities and set
     metric: str | None = None
     importance: tuple[Importance, ...] = ()
     dependence: tuple[Dependence, ...] = ()
@@ -164,6 +166,7 @@ def explain(
         bundle=str(bundle),
         data=table.source,
         rows=table.rows,
+        classes=model.manifest.classes,
         elapsed_s=reporter.elapsed_s,
         **answer,
     )
@@ -187,8 +190,9 @@ def _explain_row(asked: _Asked, cells: dict[str, Any]) -> dict[str, Any]:
     model, target, settings = asked.model, asked.target, asked.settings
     admitted = model.admit([cells]).columns
     label = settings.label
+    answer = model.run(admitted)
     if label is None and target.task == "multiclass":
-        label = target.classes[int(model.run(admitted)["probabilities"][0].argmax())]
+        label = target.classes[int(answer["probabilities"][0].argmax())]
     found = shapley_values(
         quantity_of(model, target, label),
         admitted,
@@ -196,7 +200,12 @@ def _explain_row(asked: _Asked, cells: dict[str, Any]) -> dict[str, Any]:
         seed=settings.seed,
     )
     shown = {name: cells.get(name) for name in model.contract.names}
-    explanation = RowExplanation(row=settings.row, cells=shown, **msgspec.structs.asdict(found))
+    explanation = RowExplanation(
+        row=settings.row,
+        cells=shown,
+        outputs={name: values[0:1].tolist()[0] for name, values in answer.items()},
+        **msgspec.structs.asdict(found),
+    )
     return {"row": explanation, "explains": _explained(target, label)}
 
 

@@ -228,6 +228,25 @@ def test_mixed_cells_are_named_with_examples() -> None:
     assert junk.evidence["examples"] == ["12 km"]
 
 
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ("${}", "a currency sign"), ("{} €", "a currency sign"), ("{}%", "a percent sign"),
+        ("{},5", "a decimal comma"), ("{},000", "thousands marked"), ("{} km", "a unit"),
+    ],
+)  # fmt: skip
+def test_numbers_in_disguise_are_named_with_their_form(form: str, words: str) -> None:
+    found = planted("size", [form.format(at % 97) for at in range(ROWS)], "disguised_numbers")
+    assert words in found.what
+    assert found.severity == "warning"
+
+
+@pytest.mark.parametrize("form", ["n{}", "{}a{}", "{}-{}", "{}. street"])
+def test_names_with_digits_are_no_numbers_in_disguise(form: str) -> None:
+    cells = [form.format(at % 97, at % 3) for at in range(ROWS)]
+    assert findings(clean_table().with_columns(size=pl.Series(cells)), "disguised_numbers") == []
+
+
 @pytest.mark.parametrize("value", [-1, -999, 999, 9999, -200])
 def test_a_number_that_stands_for_missing_is_found(value: int) -> None:
     random = np.random.default_rng(9)

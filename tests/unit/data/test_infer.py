@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import datetime
+import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from drivetrain.core.contract import Column, Contract
 from drivetrain.core.errors import DataError
 from drivetrain.data.dates import find_date_format
 from drivetrain.data.infer import infer_contract, without_columns
-from drivetrain.data.kinds import name_words
+from drivetrain.data.kinds import name_words, propose_kind
 from drivetrain.data.read import Table, read_table
 from drivetrain.data.target import labelled_rows, read_target
 from drivetrain.runtime.admit import admit
@@ -60,9 +62,34 @@ KINDS: dict[str, tuple[list[Any], str]] = {
     "German dates": (["30.12.2024", "02.01.2025"], "datetime"),
     "dates in words": (["30 Dec 2024", "2 Jan 2025"], "datetime"),
     "compact dates": ([m.strftime("%Y%m%d") for m in MOMENTS], "datetime"),
+    "mails' dates": ([m.strftime("%a, %d %b %Y %H:%M:%S GMT") for m in MOMENTS], "datetime"),
+    "logs' dates": ([m.strftime("%d/%b/%Y:%H:%M:%S +0200") for m in MOMENTS], "datetime"),
+    "C's dates": ([m.ctime() for m in MOMENTS], "datetime"),
+    "a warehouse's dates": ([f"{m} UTC" for m in MOMENTS], "datetime"),
+    "weekdays and dates": ([m.strftime("%A, %d %B %Y") for m in MOMENTS], "datetime"),
+    "exact decimals": ([Decimal(n) / 10 for n in range(9)], "number"),
+    "decimals of many digits": ([repr(n / 7) for n in range(99)], "number"),
+    "trailing zeros": (["1.50", "1.5", "1.500", "2.5", "1.5000", "1.50000"], "number"),
+    "vectors, some empty": ([[1.0, 2.0], [], [3.0, 4.0], None], "vector"),
+    "vectors of whole numbers": ([[1, 2], [3, 4]], "vector"),
     "vectors": ([[1.0, 2.0], [3.0, 4.0], None], "vector"),
     "a mix of numbers and names": (["1", "2", "x", "y"] * 20, "category"),
 }
+
+
+@pytest.mark.parametrize(
+    ("cells", "got"),
+    [
+        ([[1.0], [1.0, 2.0]] * 9, "lists of 1 to 2 numbers"),
+        ([["a"], ["b"]], "lists of String"),
+        ([{"a": 1}, {"a": 2}], "Struct"),
+        ([datetime.timedelta(hours=1)] * 3, "Duration"),
+    ],
+)
+def test_cells_that_no_kind_takes_are_refused_with_what_they_are(cells: Any, got: str) -> None:
+    with pytest.raises(DataError, match=re.escape(got)) as raised:
+        propose_kind(pl.Series("c", cells), frozenset())
+    assert "--drop c" in raised.value.line()
 
 
 @pytest.mark.parametrize("case", KINDS)

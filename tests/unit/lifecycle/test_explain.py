@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import msgspec
@@ -93,3 +94,21 @@ def test_what_cannot_be_explained_is_refused(bundle, table, tmp_path):
         dt.explain(bundle, table.head(1))
     with pytest.raises(ContractError, match="number_0"):
         dt.explain(bundle, table, row={**table.row(0, named=True), "number_0": "x"})
+
+
+def test_a_row_is_told_with_its_set_and_flag(tmp_path, table, capsys):
+    bundle, file = tmp_path / "asked.bundle", tmp_path / "rows.parquet"
+    write_tabular_bundle(bundle, coverage=0.9)
+    table.with_columns(number_0=pl.lit(7.0)).write_parquet(file)
+    assert main(["explain", str(bundle), str(file), "--row", "1", "--background", "20"]) == 0
+    said = capsys.readouterr().out
+    row = table.row(0, named=True) | {"number_0": 7.0}
+    answer = Model.load(bundle).predict_row(row)
+    names = [label for label, p in zip(("no", "yes"), answer["probabilities"]) if p >= 0.3]
+    assert re.search(rf"set +{', '.join(names)}\n", said)
+    assert re.search(r"out_of_range +True", said)
+    assert main(["explain", str(bundle), str(file), "--row", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["row"]["outputs"] == answer
+    assert main(["explain", str(bundle), str(file), "--json", "--repeats", "1"]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert len(whole["importance"]) == len(whole["dependence"]) == len(row) - 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from msgspec import Meta, structs
 
 from drivetrain.cli.command import Command
-from drivetrain.cli.text import figure, strong, table
+from drivetrain.cli.text import figure, pairs, strong, table
+from drivetrain.core.manifest import PROBABILITIES, SET
 from drivetrain.core.progress import Listener
 from drivetrain.evaluate.explain.dependence import Dependence
 from drivetrain.lifecycle.explain import ExplainResult, ExplainSettings, RowExplanation, explain
@@ -60,8 +62,22 @@ def _row(result: ExplainResult, row: RowExplanation) -> str:
             f"The mean over rows of {result.data} is {figure(row.base)}; the columns add up to the "
             f"difference, {row.prediction - row.base:+.4g}.",
             table(rows, header=["column", "cell", "moves it by"]) + _left(len(row.columns)),
+            *([pairs(others)] if len(others := _others(row.outputs, result.classes)) > 1 else []),
         ]
     )
+
+
+def _others(outputs: dict[str, Any], classes: Sequence[str]) -> list[tuple[str, str]]:
+    """Put the answer into words: a set by the names of its classes."""
+    words = []
+    for name, value in outputs.items():
+        if name == SET:
+            text = ", ".join(label for label, is_in in zip(classes, value, strict=True) if is_in)
+        else:
+            text = figure(value) if isinstance(value, float) else str(value)
+        if name != PROBABILITIES:
+            words.append((name, text))
+    return words
 
 
 def _course(found: Dependence) -> str:

@@ -17,7 +17,10 @@ from drivetrain.runtime.kinds.reader import FINE, INFINITE, JUNK, MISSING, Reade
 
 
 class VectorReader(Reader):
-    """Lists, tuples, arrays of the column's width, or one's JSON text; items may be missing."""
+    """Lists, tuples, arrays of the column's width, or one's JSON text; items may be missing.
+
+    An empty list is a missing cell.
+    """
 
     def __init__(self, column: Column) -> None:
         super().__init__(column)
@@ -34,6 +37,8 @@ class VectorReader(Reader):
             cell = cell.tolist()
         if not isinstance(cell, (list, tuple)):
             return self.absent, MISSING if self._says_missing(cell) else JUNK
+        if not len(cell):
+            return self.absent, MISSING
         if len(cell) != self.column.width:
             return self.absent, JUNK
         try:
