@@ -27,7 +27,7 @@ from drivetrain.core.machine import (
 from drivetrain.core.progress import Listener, Reporter, silent
 from drivetrain.core.settings import build
 from drivetrain.lifecycle.tracking import tracking
-from drivetrain.lifecycle.training.answers import with_answers
+from drivetrain.lifecycle.training.answers import answers_s, with_answers
 from drivetrain.lifecycle.training.header import find_task_metric, header_of
 from drivetrain.lifecycle.training.model import FittedModel
 from drivetrain.lifecycle.training.places import Places, choose_places, clearing
@@ -214,6 +214,7 @@ def _train(
         journal.append(_start(data, settings))
         budget = replace(budget.measured(), columns=len(rows.contract.columns))
         window = budget.window()
+        window = replace(window, ends_s=window.ends_s - answers_s(settings, budget))
         refit, shrunk = journal.choose(
             "kept", lambda: [kept_s(rows, settings, budget), shrink_s(settings, budget)]
         )

@@ -20,10 +20,18 @@ from drivetrain.graph.head import Extra
 from drivetrain.lifecycle.training.model import Chosen, FittedModel
 from drivetrain.lifecycle.training.rows import Rows
 from drivetrain.lifecycle.training.settings import TrainSettings
+from drivetrain.search.budget import Budget
 from drivetrain.search.conformal import choose_interval, choose_set
 from drivetrain.search.costs import explain_costs
 from drivetrain.search.ranges import RANGES, find_ranges
 from drivetrain.stats.costs import cost_matrix, threshold_of
+
+RANGES_S = 1.5  # to learn what rows are like together, on a machine that does nothing else
+
+
+def answers_s(settings: TrainSettings, budget: Budget) -> float:
+    """Seconds that the search leaves for :func:`with_answers`."""
+    return budget.slowness * RANGES_S if settings.out_of_range else 0.0
 
 
 @dataclass(frozen=True)

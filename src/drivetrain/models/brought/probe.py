@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+
 import numpy as np
 
 from drivetrain.core.contract import Task
@@ -11,6 +17,7 @@ from drivetrain.models.family import Budget, Family, Shape
 
 ROWS, FEATURES = 90, 4
 SECONDS = 5.0
+MOST_S = 30.0  # of a model that does not look at its seconds
 TOLERANCE = 1e-4  # of a score on numbers about 1
 
 
@@ -38,13 +45,16 @@ def probe_family(family: Family, name: str, task: Task, classes: int) -> None:
     if task != "regression":
         y = np.arange(ROWS, dtype=np.float64) % max(classes, 2)
     try:
-        space = family.space(task, Shape(ROWS, FEATURES, classes))
-        fitted = family.fit(
-            X, y, task=task, classes=classes, metric="", weight=None, validation=None,
-            parameters=dict(space.defaults[0]), budget=Budget(lambda: SECONDS), seed=0,
-        )  # fmt: skip
-        expected = fitted.predict(X)
-        got = run_blocks(fitted.blocks(), {}, ["margin"], {"X": X})["margin"]
+        with _within(MOST_S), redirect_stdout(sys.stderr):  # its prints are no result of ours
+            space = family.space(task, Shape(ROWS, FEATURES, classes))
+            fitted = family.fit(
+                X, y, task=task, classes=classes, metric="", weight=None, validation=None,
+                parameters=dict(space.defaults[0]), budget=Budget(lambda: SECONDS), seed=0,
+            )  # fmt: skip
+            expected = fitted.predict(X)
+            blocks = fitted.blocks()
+            got = run_blocks(blocks, {}, ["margin"], {"X": X})["margin"]
+            one = run_blocks(blocks, {}, ["margin"], {"X": X[:1]})["margin"]
     except MachineError:
         raise
     except DrivetrainError as error:
@@ -53,12 +63,36 @@ def probe_family(family: Family, name: str, task: Task, classes: int) -> None:
                 where=f"family '{name}', {error.where}", expected=error.expected, got=error.got,
                 remedy=error.remedy, code=error.code,
             ) from error  # fmt: skip
-        raise _refused(name, "a model that becomes a graph", error.line()) from error
-    except Exception as error:  # a user's model may fail in any way
+        raise _refused(name, error.expected, error.got) from error
+    except (Exception, SystemExit) as error:  # a user's model may fail in any way
         got_text = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise _refused(name, f"a model that fits {ROWS} rows", got_text) from error
+    if not np.isfinite(expected).all():
+        raise _refused(name, "finite answers", "NaN or infinity")
     if got.shape != expected.shape or not np.allclose(got, expected, TOLERANCE, TOLERANCE):
-        raise _refused(name, "a graph that answers as the model does", "another answer")
+        off = "" if got.shape != expected.shape else f", {np.abs(got - expected).max():.2g} off"
+        raise _refused(name, "a graph that answers as the model does", f"another answer{off}")
+    if not np.allclose(one, got[:1], TOLERANCE, TOLERANCE):
+        raise _refused(name, "the same answer to a row alone", "one that hangs on other rows")
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """Interrupt what takes longer, where a signal can: in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise TimeoutError(f"no end within {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _refused(name: str, expected: str, got: str) -> DataError:

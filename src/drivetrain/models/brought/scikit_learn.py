@@ -36,7 +36,7 @@ class ScikitLearnFamily:
 
     def __init__(self, make: Callable[..., Any], name: str) -> None:
         self._make, self._name = make, name
-        self._can_classify = hasattr(self._made({}), "predict_proba")
+        self._can_classify = _can_classify(self._made({}))
         self.tasks: tuple[Task, ...] = _CLASSIFIES if self._can_classify else ("regression",)
 
     def space(self, task: Task, shape: Shape) -> Space:
@@ -84,7 +84,8 @@ class ScikitLearnFamily:
             made = self._make(**parameters)
         except TypeError as error:
             raise self._refused("to be made with no argument but its defaults", error) from error
-        if not hasattr(made, "fit") or not hasattr(made, "predict"):
+        # Of the class: some have the method of what they are made of, once they are fitted.
+        if not hasattr(type(made), "fit") or not hasattr(type(made), "predict"):
             raise self._refused("an estimator with fit and predict", type(made).__name__)
         return made
 
@@ -119,6 +120,16 @@ class FittedEstimator:
         if self.task == "regression":
             return np.asarray(self.estimator.predict(own), np.float64).reshape(-1, 1)
         found = np.asarray(self.estimator.predict_proba(own), np.float64)
+        known = len(self.estimator.classes_)
+        sums = found.reshape(len(own), -1).sum(axis=1)
+        if found.shape != (len(own), known) or not np.allclose(sums, 1.0, atol=1e-3):
+            raise DataError(
+                where=f"predict_proba of {type(self.estimator).__name__}",
+                expected=f"probabilities of {known} classes that sum to 1 in each row",
+                got=f"shape {found.shape}, sums from {sums.min():.4g} to {sums.max():.4g}",
+                remedy="Write it as scikit-learn's estimators are written.",
+                code="DT4M0",
+            )
         full = np.zeros((len(own), max(self.classes, 2)))
         full[:, np.asarray(self.estimator.classes_).astype(np.int64)] = found
         return full[:, 1:2] if self.task == "binary" else full
@@ -130,6 +141,16 @@ class FittedEstimator:
         return sklearn_blocks(
             _as_known(self.estimator), features=self.features, task=self.task, classes=self.classes
         )
+
+
+def _can_classify(estimator: Any) -> bool:
+    """Whether it has probabilities, or will have them once it is fitted."""
+    if hasattr(estimator, "predict_proba"):
+        return True
+    from sklearn.base import BaseEstimator, is_classifier
+
+    is_known = isinstance(estimator, BaseEstimator) and is_classifier(estimator)
+    return is_known and hasattr(type(estimator), "predict_proba")
 
 
 def _set(estimator: Any, **values: Any) -> None:

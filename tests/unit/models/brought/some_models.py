@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import torch
-from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    RandomForestClassifier,
+    StackingClassifier,
+)
+from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
+from sklearn.svm import SVC
 
 from drivetrain.graph.blocks.linear import Linear
 
@@ -93,3 +102,66 @@ class Net(torch.nn.Module):
 
 class Untrained(torch.nn.Module):
     """Without a method fit."""
+
+
+class Endless(Mean):
+    """Never ends fitting."""
+
+    def fit(self, X, y):
+        while True:
+            time.sleep(0.01)
+
+
+class Leaves(Mean):
+    """Ends the process."""
+
+    def fit(self, X, y):
+        raise SystemExit(3)
+
+
+class Talks(Mean):
+    """Prints to standard output."""
+
+    def fit(self, X, y):
+        print("epoch 1")
+        return super().fit(X, y)
+
+
+class Halves(LogisticRegression):
+    """Answers one class of two."""
+
+    def predict_proba(self, X):
+        return super().predict_proba(X)[:, :1]
+
+
+class Doubles(LogisticRegression):
+    """Answers chances that are none."""
+
+    def predict_proba(self, X):
+        return 2 * super().predict_proba(X)
+
+
+def stacked():
+    return StackingClassifier([("a", LogisticRegression()), ("b", GaussianNB())])
+
+
+def process():
+    return GaussianProcessClassifier()
+
+
+def margins():
+    return SVC()
+
+
+class Centred(torch.nn.Module):
+    """Takes the mean of the rows that are asked together off each."""
+
+    def __init__(self, features, outputs):
+        super().__init__()
+        self.layer = torch.nn.Linear(features, outputs)
+
+    def forward(self, X):
+        return self.layer(X - X.mean(0, keepdim=True))
+
+    def fit(self, X, y, seconds):
+        pass

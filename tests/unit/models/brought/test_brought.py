@@ -11,6 +11,7 @@ from drivetrain.core.errors import DataError, MissingLibraryError, SettingError
 from drivetrain.graph.blocks.leaves import Leaves
 from drivetrain.graph.blocks.trees import Trees
 from drivetrain.graph.run import run_blocks
+from drivetrain.models.brought import probe
 from drivetrain.models.brought.probe import probe_family
 from drivetrain.models.brought.reference import (
     Families,
@@ -53,6 +54,7 @@ CASES = [
     ("SmallForest", "binary", 2, "identity"),
     ("Perceptron", "regression", 0, "identity"),
     ("Mean", "regression", 0, "identity"),
+    ("stacked", "binary", 2, "identity"),
     ("Net", "binary", 2, "sigmoid"),
     ("Net", "multiclass", 3, "softmax"),
     ("Net", "regression", 0, "identity"),
@@ -100,11 +102,29 @@ def test_defaults_and_encoding_are_the_classes_own():
         ("Kernel", "regression", "a model that skl2onnx converts"),
         ("Liar", "regression", "another answer"),
         ("Broken", "regression", "RuntimeError: it does not fit"),
+        ("Halves", "binary", r"2 classes that sum to 1.*shape \(90, 1\)"),
+        ("Doubles", "binary", "sums from 2 to 2"),
+        ("process", "binary", "Solve"),
+        ("margins", "binary", "predict_proba"),
+        ("Centred", "binary", "hangs on other rows"),
     ],
 )
 def test_what_has_no_graph_is_refused_before_the_search(name, task, message):
     with pytest.raises(DataError, match=f"family '{name}'.*{message}"):
         probe_family(brought(name), name, task, 2)
+
+
+def test_a_model_that_never_ends_or_ends_the_process_is_refused(monkeypatch):
+    monkeypatch.setattr(probe, "MOST_S", 0.2)
+    for name, message in (("Endless", "no end within 0.2 s"), ("Leaves", "SystemExit: 3")):
+        with pytest.raises(DataError, match=message):
+            probe_family(brought(name), name, "regression", 0)
+
+
+def test_what_a_model_prints_is_no_output_of_ours(capsys):
+    probe_family(brought("Talks"), "Talks", "regression", 0)
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "epoch 1\n")
 
 
 def test_a_model_for_another_task_is_refused():
