@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -113,6 +114,23 @@ def _vector(sample: pl.Series) -> Proposal:
     return Proposal("vector", f"lists of {width} numbers in {share:.1%} of the cells", width=width)
 
 
+def _written_vector(counts: Counter[str]) -> Proposal | None:
+    """Propose for texts that are JSON's lists of numbers, nearly all of one length; else None."""
+    if not all(text.startswith("[") for text in counts):
+        return None
+    widths: Counter[int] = Counter()
+    for text, count in counts.items():
+        try:
+            widths[len(msgspec.json.decode(text, type=list[float | None]))] += count
+        except msgspec.MsgspecError:
+            widths[0] += count
+    width, count = widths.most_common(1)[0]
+    if width == 0 or count < (1 - JUNK_LIMIT) * counts.total():
+        return None
+    share = count / counts.total()
+    return Proposal("vector", f"lists of {width} numbers as JSON in {share:.1%}", width=width)
+
+
 def _unusable(name: str, got: str) -> DataError:
     return DataError(
         where=f"column '{name}'",
@@ -154,6 +172,9 @@ def _textual(sample: pl.Series, missing: frozenset[str]) -> Proposal:
         texts = {text.lower() for text in counts}
         if texts & {*TRUE_VALUES} and texts & {*FALSE_VALUES} and texts != {"0", "1"}:
             return Proposal("boolean", f"every cell is one of {_listed(sorted(counts))}")
+    vector = _written_vector(counts)
+    if vector is not None:
+        return vector
     read = {text: number_of(text) for text in counts}
     readable = sum(counts[text] for text, number in read.items() if number is not None)
     if readable >= 0.5 * rows:

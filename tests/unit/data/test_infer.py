@@ -71,6 +71,9 @@ KINDS: dict[str, tuple[list[Any], str]] = {
     "decimals of many digits": ([repr(n / 7) for n in range(99)], "number"),
     "trailing zeros": (["1.50", "1.5", "1.500", "2.5", "1.5000", "1.50000"], "number"),
     "vectors, some empty": ([[1.0, 2.0], [], [3.0, 4.0], None], "vector"),
+    "vectors as JSON": (["[1.0, 2.5]", "[3, null]", "", "[0.5, 1e3]"], "vector"),
+    "brackets that are no vectors": (["[a]", "[b]", "[1, 2]"], "category"),
+    "JSON's lists of many lengths": (["[1]", "[1, 2]", "[1, 2, 3]"], "category"),
     "vectors of whole numbers": ([[1, 2], [3, 4]], "vector"),
     "vectors": ([[1.0, 2.0], [3.0, 4.0], None], "vector"),
     "a mix of numbers and names": (["1", "2", "x", "y"] * 20, "category"),
@@ -90,6 +93,14 @@ def test_cells_that_no_kind_takes_are_refused_with_what_they_are(cells: Any, got
     with pytest.raises(DataError, match=re.escape(got)) as raised:
         propose_kind(pl.Series("c", cells), frozenset())
     assert "--drop c" in raised.value.line()
+
+
+def test_a_vector_is_the_same_as_lists_and_as_their_json() -> None:
+    lists = [[1.0, 2.5], [3.0, None], [0.1, 1e300]]
+    texts = ["[1.0, 2.5]", "[3.0, null]", "[0.1, 1e300]"]
+    frames = [read_table(pl.DataFrame({"c": cells})) for cells in (lists, texts)]
+    read = [admit(infer_contract(each, None)[0], each.frame).columns for each in frames]
+    assert read[0]["c"].tobytes() == read[1]["c"].tobytes()
 
 
 @pytest.mark.parametrize("case", KINDS)
