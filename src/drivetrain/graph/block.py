@@ -65,12 +65,15 @@ class GraphBuilder:
         Names that no wire made here may have: those of the graph's inputs and outputs.
     opsets
         Versions of the operator sets that the graph is made for, by domain.
+    tables
+        Columns that stand side by side already (``drivetrain.graph.tables``).
     """
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
     reserved: frozenset[Wire] = frozenset()
     opsets: Mapping[str, int] = field(default_factory=lambda: OPSETS)
+    tables: list[Any] = field(default_factory=list)
     _reads: dict[Wire, Wire] = field(default_factory=dict)
     _writes: dict[Wire, Wire] = field(default_factory=dict)
     _part: str = ""

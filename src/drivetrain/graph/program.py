@@ -169,7 +169,7 @@ def lower_with_places(program: Program) -> Lowered:
     nested = any(
         part.HasField("g") or part.graphs for node in graph.nodes for part in node.attribute
     )
-    every_table = (*shared.tables, *read_by_head)
+    every_table = dict.fromkeys((*shared.tables, *read_by_head))
     tables = [] if nested else [table.described() for table in every_table]
     model = make_model(
         graph, inputs, outputs, metadata=assembly.asked.described(), described=tables

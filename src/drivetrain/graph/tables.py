@@ -48,7 +48,19 @@ def lower_table(graph: GraphBuilder, columns: Sequence[Wire], dtype: int) -> Tab
         flat = graph.node("Concat", columns, axis=0)
         shape = graph.constant([len(columns), -1], np.int64)
         graph.node("Transpose", [graph.node("Reshape", [flat, shape])], to=name, perm=[1, 0])
-    return Table(name, tuple(columns), dtype)
+    table = Table(name, tuple(columns), dtype)
+    graph.tables.append(table)
+    return table
+
+
+def share_table(graph: GraphBuilder, columns: Sequence[Wire], dtype: int) -> tuple[Table, Wire]:
+    """Return a table that holds the columns, an earlier one where there is one, and their wire."""
+    for known in graph.tables:
+        if known.dtype == dtype and set(columns) <= set(known.columns):
+            places = [known.columns.index(column) for column in columns]
+            return known, pick(graph, known.wire, len(known.columns), places)
+    table = lower_table(graph, columns, dtype)
+    return table, table.wire
 
 
 def pick(graph: GraphBuilder, wire: Wire, width: int, places: Sequence[int]) -> Wire:

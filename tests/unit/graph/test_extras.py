@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from onnx import TensorProto
 
 from drivetrain.core.arrays import MISSING_TIME, Array, Columns
 from drivetrain.core.contract import Column, Contract, Target
+from drivetrain.graph.block import GraphBuilder
 from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.number import Vector
 from drivetrain.graph.blocks.trees import Trees
@@ -21,6 +23,7 @@ from drivetrain.graph.extras.ranges import Ranges
 from drivetrain.graph.extras.together import Together
 from drivetrain.graph.head import Extra
 from drivetrain.graph.program import Member, Program, lower
+from drivetrain.graph.tables import lower_table, share_table
 from drivetrain.runtime.session import Session
 
 CURVES = (
@@ -146,3 +149,14 @@ def test_cells_that_are_unlike_together_are_flagged_though_each_is_usual() -> No
     assert expected.values.tolist() == found.tolist()
     assert np.isinf(expected.distance[columns["a"] > 1]).all()
     assert set(expected.distance[~(columns["a"] > 1)]) == {0.25, 0.75, 1.25, 1.75}
+
+
+def test_ranges_read_the_table_that_is_there_already() -> None:
+    graph = GraphBuilder()
+    first = lower_table(graph, ["a", "b", "c"], TensorProto.DOUBLE)
+    same, wire = share_table(graph, ["a", "b", "c"], TensorProto.DOUBLE)
+    assert (same, wire) == (first, first.wire)
+    part, wire = share_table(graph, ["c", "a"], TensorProto.DOUBLE)
+    assert part == first and wire != first.wire
+    assert share_table(graph, ["a"], TensorProto.STRING)[0] != first
+    assert share_table(graph, ["d"], TensorProto.DOUBLE)[0] != first

@@ -15,7 +15,7 @@ from drivetrain.core.manifest import OUT_OF_RANGE, Output
 from drivetrain.graph.block import ML, GraphBuilder, Wire
 from drivetrain.graph.extras.together import Together
 from drivetrain.graph.head import Expected
-from drivetrain.graph.tables import Table, lower_table, pick
+from drivetrain.graph.tables import Table, pick, share_table
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ class Ranges:
         tables: list[Table] = []
         features: list[Wire] = []  # DOUBLE [N, k] each
         if self.numbers:
-            tables.append(lower_table(graph, self.numbers, TensorProto.DOUBLE))
-            cells = tables[-1].wire
+            table, cells = share_table(graph, self.numbers, TensorProto.DOUBLE)
+            tables.append(table)
             features.append(cells)
             parts.append(_beyond_ends(graph, cells, self.low, self.high))
             if self.is_whole.any():
@@ -110,8 +110,9 @@ class Ranges:
             items = graph.node("Concat", self.vectors, axis=1)
             parts.append(_beyond_ends(graph, items, self.vector_low, self.vector_high))
         if self.texts:
-            tables.append(lower_table(graph, self.texts, TensorProto.STRING))
-            number = self._number(graph, tables[-1].wire)
+            table, cells = share_table(graph, self.texts, TensorProto.STRING)
+            tables.append(table)
+            number = self._number(graph, cells)
             parts.append(self._unknown(graph, number))
             features.append(graph.cast(number, TensorProto.DOUBLE))
         if self.times:

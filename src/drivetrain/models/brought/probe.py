@@ -11,7 +11,13 @@ from contextlib import contextmanager, redirect_stdout
 import numpy as np
 
 from drivetrain.core.contract import Task
-from drivetrain.core.errors import DataError, DrivetrainError, MachineError, SettingError
+from drivetrain.core.errors import (
+    DataError,
+    DrivetrainError,
+    MachineError,
+    SettingError,
+    Value,
+)
 from drivetrain.graph.run import run_blocks
 from drivetrain.models.family import Budget, Family, Shape
 
@@ -95,7 +101,7 @@ def _within(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _refused(name: str, expected: str, got: str) -> DataError:
+def _refused(name: str, expected: str, got: str | Value) -> DataError:
     return DataError(
         where=f"family '{name}'",
         expected=expected,
