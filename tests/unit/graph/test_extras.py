@@ -160,3 +160,24 @@ def test_ranges_read_the_table_that_is_there_already() -> None:
     assert part == first and wire != first.wire
     assert share_table(graph, ["a"], TensorProto.STRING)[0] != first
     assert share_table(graph, ["d"], TensorProto.DOUBLE)[0] != first
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(0.0, 0.0), (-0.0, 1.0), (0.1, 0.3), (-np.inf, 5e-324), (-1e308, np.inf), (-np.inf, np.inf)],
+)
+def test_the_ends_of_a_range_are_inside_to_the_last_bit(
+    low: float, high: float, is_whole: bool
+) -> None:
+    one = replace(
+        RANGES, numbers=("a",), low=np.array([low]), high=np.array([high]),
+        is_whole=np.array([is_whole]), vectors=(), vector_low=np.zeros(0), vector_high=np.zeros(0),
+        texts=(), levels=(), times=(),
+    )  # fmt: skip
+    made = session(REGRESSION, one, more=(Column(name="a", kind="number"),))
+    ends = [low, high, 0.0, -0.0, 5e-324, -5e-324, 1.7e308, -1.7e308, np.inf, -np.inf, np.nan, 0.3]
+    with np.errstate(over="ignore"):
+        cells = np.array([np.nextafter(end, to) for end in ends for to in (end, -np.inf, np.inf)])
+    columns: Columns = {"m": np.zeros((len(cells), 1)), "a": cells}
+    assert made.run(columns, len(cells))["out_of_range"].tolist() == one.of(columns).tolist()

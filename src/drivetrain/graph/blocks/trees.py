@@ -102,7 +102,7 @@ class Trees:
                     "TreeEnsemble",
                     [features],
                     domain=ML,
-                    **_attributes(chunk, self.targets),
+                    **attributes(chunk, self.targets),
                 )
             )
         margin = parts[0] if len(parts) == 1 else graph.node("Sum", parts)
@@ -153,10 +153,11 @@ class Trees:
         Leaves are divided by the number of blocks, so the sum differs from the mean of the sums
         in its last digits.
         """
-        return _joined(blocks, 1.0 / len(blocks))
+        return joined(blocks, 1.0 / len(blocks))
 
 
-def _joined(blocks: Sequence[Trees], scale: float) -> Trees:
+def joined(blocks: Sequence[Trees], scale: float) -> Trees:
+    """Return one block that sums the blocks' sums, times ``scale``."""
     first = blocks[0]
     nodes = np.cumsum([0, *(len(block.feature) for block in blocks)])
     leaves = np.cumsum([0, *(len(block.leaf) for block in blocks)])
@@ -248,7 +249,7 @@ def _base_as_first_trees(trees: Trees) -> Trees:
         output=trees.output,
         leaf_rows=None if trees.leaf_rows is None else np.zeros(count),
     )
-    return _joined([base, trees], 1.0)
+    return joined([base, trees], 1.0)
 
 
 def _reached(
@@ -267,7 +268,7 @@ def _reached(
     )
 
 
-def _attributes(trees: Trees, targets: int) -> dict[str, Any]:
+def attributes(trees: Trees, targets: int) -> dict[str, Any]:
     """Return the attributes of an ai.onnx.ml 5 TreeEnsemble."""
     number = np.float64 if trees.precision == "double" else np.float32
     # The operator has no tree of one leaf: such a root becomes a node with the leaf on both sides.

@@ -13,9 +13,13 @@ from drivetrain.core.arrays import MISSING_TIME, Columns, FloatMatrix, FloatVect
 from drivetrain.core.contract import Target
 from drivetrain.core.manifest import OUT_OF_RANGE, Output
 from drivetrain.graph.block import ML, GraphBuilder, Wire
+from drivetrain.graph.blocks.trees import attributes, joined
+from drivetrain.graph.extras.fences import FREE, OUTSIDE, Fenced
 from drivetrain.graph.extras.together import Together
 from drivetrain.graph.head import Expected
-from drivetrain.graph.tables import Table, pick, share_table
+from drivetrain.graph.tables import Table, share_table
+
+FLAG = (-np.inf, 0.5, False)  # the range of a feature that is 1 where a cell is outside
 
 
 @dataclass(frozen=True)
@@ -94,39 +98,36 @@ class Ranges:
         return outside
 
     def lower(self, graph: GraphBuilder, blend: Wire) -> Sequence[Table]:
-        parts: list[Wire] = []  # BOOL [N, k] each
         tables: list[Table] = []
-        features: list[Wire] = []  # DOUBLE [N, k] each
+        fenced = Fenced()
         if self.numbers:
             table, cells = share_table(graph, self.numbers, TensorProto.DOUBLE)
             tables.append(table)
-            features.append(cells)
-            parts.append(_beyond_ends(graph, cells, self.low, self.high))
-            if self.is_whole.any():
-                places = np.flatnonzero(self.is_whole).tolist()
-                some = pick(graph, cells, len(self.numbers), places)
-                parts.append(graph.node("IsNaN", [some]))
-        if self.vectors:
-            items = graph.node("Concat", self.vectors, axis=1)
-            parts.append(_beyond_ends(graph, items, self.vector_low, self.vector_high))
+            fenced.add(cells, zip(self.low, self.high, self.is_whole, strict=True))
         if self.texts:
             table, cells = share_table(graph, self.texts, TensorProto.STRING)
             tables.append(table)
             number = self._number(graph, cells)
-            parts.append(self._unknown(graph, number))
-            features.append(graph.cast(number, TensorProto.DOUBLE))
+            if self.together is not None:  # reads what stands before any other feature
+                fenced.add(graph.cast(number, TensorProto.DOUBLE), [FREE] * len(self.texts))
+            fenced.add(self._unknown(graph, number), [FLAG] * len(self.texts))
+        if self.vectors:
+            ends = zip(self.vector_low, self.vector_high, strict=True)
+            items = graph.node("Concat", self.vectors, axis=1)
+            fenced.add(items, [(low, high, False) for low, high in ends])
         if self.times:
             axis = graph.constant([1], np.int64)
             stacked = [graph.node("Unsqueeze", [name, axis]) for name in self.times]
             cells = stacked[0] if len(stacked) == 1 else graph.node("Concat", stacked, axis=1)
-            parts.append(graph.node("Equal", [cells, graph.constant([MISSING_TIME], np.int64)]))
+            is_missing = graph.node("Equal", [cells, graph.constant([MISSING_TIME], np.int64)])
+            fenced.add(graph.cast(is_missing, TensorProto.DOUBLE), [FLAG] * len(self.times))
+        trees, least = fenced.trees(), OUTSIDE / 2
         if self.together is not None:
-            whole = features[0] if len(features) == 1 else graph.node("Concat", features, axis=1)
-            parts.append(self.together.lower(graph, whole))
-        every = parts[0] if len(parts) == 1 else graph.node("Concat", parts, axis=1)
-        flags = graph.cast(every, TensorProto.FLOAT)
-        worst = graph.node("ReduceMax", [flags, graph.constant([1], np.int64)], keepdims=0)
-        graph.cast(worst, TensorProto.BOOL, to=OUT_OF_RANGE)
+            trees = joined([trees, self.together.trees], 1.0)
+            least = self.together.least - float(self.together.trees.base[0])
+        score = graph.node("TreeEnsemble", [fenced.whole(graph)], domain=ML, **attributes(trees, 1))
+        is_below = graph.node("Less", [score, graph.constant(least, np.float64)])
+        graph.node("Reshape", [is_below, graph.constant([-1], np.int64)], to=OUT_OF_RANGE)
         return tables
 
     def _numbered(self) -> dict[str, int]:
@@ -145,14 +146,14 @@ class Ranges:
         )  # fmt: skip
 
     def _unknown(self, graph: GraphBuilder, number: Wire) -> Wire:
-        """Look up which column knows which text, BOOL [N, k]."""
+        """Look up which column does not know its text: 0 or 1, DOUBLE [N, k]."""
         numbers = self._numbered()
-        is_unknown = np.ones((len(self.texts), len(numbers) + 1), np.bool_)
+        is_unknown = np.ones((len(self.texts), len(numbers) + 1))
         for row, levels in zip(is_unknown, self.levels, strict=True):
             if levels is None:
-                row[1:] = False
+                row[1:] = 0.0
             else:
-                row[[numbers[text] for text in levels]] = False
+                row[[numbers[text] for text in levels]] = 0.0
         first = np.arange(len(self.texts), dtype=np.int64) * (len(numbers) + 1)
         place = graph.node("Add", [number, graph.constant(first)])
         return graph.node("Gather", [graph.constant(is_unknown.ravel()), place], axis=0)
@@ -166,9 +167,3 @@ class Ranges:
             distance = np.where(outside, np.inf, np.abs(over))
             outside = outside | (over < 0)
         return {OUT_OF_RANGE: Expected(outside, distance)}
-
-
-def _beyond_ends(graph: GraphBuilder, cells: Wire, low: FloatVector, high: FloatVector) -> Wire:
-    """Return which numbers are outside their ranges; NaN is in none."""
-    below = graph.node("Less", [cells, graph.constant(low, np.float64)])
-    return graph.node("Or", [below, graph.node("Greater", [cells, graph.constant(high)])])

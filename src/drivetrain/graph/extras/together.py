@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from drivetrain.core.arrays import FloatMatrix, FloatVector
-from drivetrain.graph.block import GraphBuilder, Wire
 from drivetrain.graph.blocks.trees import Trees
 
 ROWS = 20_000  # walked through the trees at once by numpy
@@ -33,12 +32,6 @@ class Together:
         """Return the score of each row of features, (n,), by numpy."""
         parts = [self._walked(X[first : first + ROWS]) for first in range(0, len(X), ROWS)]
         return np.concatenate([np.zeros(0), *parts])
-
-    def lower(self, graph: GraphBuilder, features: Wire) -> Wire:
-        """Add the nodes; return which rows are unlike, BOOL [N, 1]."""
-        names = graph.lower([self.trees], {self.trees.input: features}, "together")
-        least = graph.constant(self.least, np.float64)
-        return graph.node("Less", [names[self.trees.output], least])
 
     def _walked(self, X: FloatMatrix) -> FloatVector:
         trees = self.trees
