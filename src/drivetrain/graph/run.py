@@ -93,7 +93,7 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what fails is raised; nothing else goes to stderr
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 

@@ -376,3 +376,24 @@ def test_an_adopted_value_has_an_interval_and_what_cannot_be_chosen_is_refused(t
             dt.adopt(model, frame.head(rows), "y", tmp_path / "none", **settings)
         assert "\n" not in raised.value.line()
         assert not (tmp_path / "none").exists()
+
+
+def test_codes_that_an_embedding_does_not_hold_are_refused_at_the_door(tmp_path, capfd):
+    random = np.random.default_rng(0)
+    code = random.integers(0, 6, 300)
+    table = np.array([0.5, -1.0, 2.0, 0.0, 3.0, -2.0], np.float32)
+    frame = pl.DataFrame({"code": code, "y": table[code] + random.normal(size=300) / 10})
+    model = made(
+        tmp_path,
+        [NODE("Gather", ["table", "code"], ["value"])],
+        [("code", TensorProto.INT64, ("N",))],
+        [("value", TensorProto.FLOAT, ("N",))],
+        [("table", table)],
+    )
+    found = dt.adopt(model, frame, "y", tmp_path / "bundle", out_of_range=True)
+    assert capfd.readouterr().err == "", "what is tried is not complained of"
+    assert any("range is refused" in made.choice for made in found.decisions)
+    loaded = dt.load(tmp_path / "bundle")
+    assert loaded.predict({"code": 4}).tolist() == [3.0]
+    with pytest.raises(ContractError, match="code"):
+        loaded.predict({"code": 6})

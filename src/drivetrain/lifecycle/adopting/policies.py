@@ -1,7 +1,8 @@
 """The second stage of ``adopt``: what the model cannot take is refused at the door.
 
 A column's cell is made missing, infinite or unknown in a few rows that the model answers well.
-Where the answer is then no number, or the model fails, the Contract's policy becomes ``reject``.
+Where the answer is then no number, or the model fails, the Contract's policy becomes ``reject``. An
+input of whole numbers, as an embedding has one, is tried far beyond what the rows hold as well.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from drivetrain.graph.adopted import Feed
 
 PROBED_ROWS = 8
 UNKNOWN = "\x1fnever seen"
+FAR = (-1e9, 1e9)  # numbers that an int32 holds
 WHOLE = ("bool", "int8", "int16", "int32", "int64", "uint8")
 
 
@@ -54,7 +56,7 @@ def probe_policies(
     for column in contract.columns:
         refused = {
             breach: reason
-            for breach, cell in _cells(column)
+            for breach, cell in _cells(column, types[column.name])
             if (reason := _why_not(alone, types[column.name], rows, column, cell))
         }
         settled.append(
@@ -79,6 +81,8 @@ def admissible(contract: Contract, columns: Columns) -> Mask:
             kept &= ~_rowwise(cells == "" if cells.dtype == object else np.isnan(cells))
         if policy.infinite == "reject" and cells.dtype != object:
             kept &= ~_rowwise(np.isinf(cells))
+        if policy.range == "reject" and column.low is not None and column.high is not None:
+            kept &= ~((cells < column.low) | (cells > column.high))
         if policy.unseen == "reject":
             kept &= np.isin(cells.astype(str), [*(column.categories or ()), ""])
     return kept
@@ -88,7 +92,7 @@ def _rowwise(flags: Array) -> Mask:
     return np.asarray(flags.any(axis=1) if flags.ndim == 2 else flags)
 
 
-def _cells(column: Column) -> Iterator[tuple[Breach, Any]]:
+def _cells(column: Column, feed: Feed) -> Iterator[tuple[Breach, Any]]:
     if column.kind == "category":
         yield "missing", ""
         yield "unseen", UNKNOWN
@@ -96,6 +100,8 @@ def _cells(column: Column) -> Iterator[tuple[Breach, Any]]:
     yield "missing", np.nan
     if column.kind != "boolean":
         yield "infinite", np.inf
+    if column.kind == "number" and feed.dtype in WHOLE and column.low is not None:
+        yield from (("range", cell) for cell in FAR)
 
 
 def _why_not(alone: Alone, feed: Feed, rows: Columns, column: Column, cell: Any) -> str | None:
