@@ -84,7 +84,7 @@ def test_labels_by_cost_are_those_of_the_decision_and_not_the_most_probable_ones
     probabilities = drawn.outputs["probabilities"].astype(float)
     labels = np.array(target.classes)[(probabilities @ costs).argmin(axis=1)]
     (prediction,) = [one for one in found.outputs if one.name == "prediction"]
-    counted = dict(zip(prediction.bins.levels, prediction.sketch.counts, strict=False))
+    counted = dict(zip(prediction.bins.names, prediction.sketch.counts, strict=False))
     assert counted["c"] == (labels == "c").sum() > 1.2 * (probabilities.argmax(axis=1) == 2).sum()
     assert sum(rows for _, rows in found.scores["top"].counts) == TRAINING + HELD_OUT
 
