@@ -49,7 +49,7 @@ from drivetrain.graph.program import (
     merged,
     target_of,
 )
-from drivetrain.graph.run import open_session, run_blocks
+from drivetrain.graph.run import open_session, run_apart, run_blocks
 
 TOLERANCE = 1e-5
 SINGLE_ROWS = 48  # rows of each kind that are also run alone,
@@ -160,15 +160,16 @@ class _Proving:
 
     def check_encoders(self) -> None:
         """Compare the encoders' blocks with the features that the libraries saw."""
-        made_by: dict[bytes, Features] = {}
-        for member in self.program.members:
-            made = []
-            for blocks in member.encoders:
-                key = content(blocks)
-                if key not in made_by:
-                    made_by[key] = run_blocks(blocks, self.columns, [FEATURES])[FEATURES]
-                made.append(made_by[key])
-            matrix = np.concatenate(made, axis=1)
+        keys = [[content(blocks) for blocks in one.encoders] for one in self.program.members]
+        distinct = {
+            key: blocks
+            for member, named in zip(self.program.members, keys, strict=True)
+            for key, blocks in zip(named, member.encoders, strict=True)
+        }
+        made = run_apart(list(distinct.values()), self.columns, FEATURES)
+        made_by: dict[bytes, Features] = dict(zip(distinct, made, strict=True))
+        for member, named in zip(self.program.members, keys, strict=True):
+            matrix = np.concatenate([made_by[key] for key in named], axis=1)
             seen = self.answers[member.name].X[: self.rows]
             self._compare_features(member, matrix, seen, f"{member.name}/encoders")
 

@@ -14,7 +14,7 @@ from drivetrain.core.folds import Folds
 from drivetrain.core.plugins import Plugins
 from drivetrain.features.encoder import Encoder, EncoderSpec, FittedEncoder, Target
 from drivetrain.graph.blocks.words import Words
-from drivetrain.graph.run import run_blocks
+from drivetrain.graph.run import run_apart, run_blocks
 
 # A batch of texts becomes a table as wide as its longest text has words, and one as wide as the
 # vocabulary: 16,000 articles at once would take gigabytes.
@@ -43,7 +43,7 @@ class FittedFeatures:
 
     def matrix(self, columns: Columns) -> Features:
         """Run the encoders' blocks as serving does: float32 (m, k)."""
-        return _side_by_side([run_encoder(encoder, columns) for encoder in self.encoders], columns)
+        return _side_by_side(run_encoders(self.encoders, columns), columns)
 
 
 def fit_encoders(
@@ -64,26 +64,35 @@ def fit_encoders(
     SettingError
         If a spec gives an encoder columns that it does not take, or wrong parameters.
     """
-    encoders, parts = [], []
-    for spec in specs:
-        fitted = _fit_one(spec, columns, contract, target, weight, folds, seed)
-        encoders.append(fitted)
-        seen = fitted.out_of_fold
-        parts.append(run_encoder(fitted, columns) if seen is None else seen)
+    encoders = [_fit_one(spec, columns, contract, target, weight, folds, seed) for spec in specs]
+    blind = [encoder for encoder in encoders if encoder.out_of_fold is None]
+    run = iter(run_encoders(blind, columns))
+    parts = [next(run) if one.out_of_fold is None else one.out_of_fold for one in encoders]
     names = tuple(name for encoder in encoders for name in encoder.names)
     return FittedFeatures(tuple(encoders), names, _side_by_side(parts, columns))
+
+
+def run_encoders(encoders: Sequence[FittedEncoder], columns: Columns) -> list[Features]:
+    """Return the features of each encoder, float32 (n, k_i): of many at once where that is safe."""
+    small = [one.blocks for one in encoders if not _has_words(one)]
+    found = iter(run_apart(small, columns, "features"))
+    return [run_encoder(one, columns) if _has_words(one) else next(found) for one in encoders]
 
 
 def run_encoder(encoder: FittedEncoder, columns: Columns) -> Features:
     """Return the features of one encoder, float32 (n, k)."""
     rows = len(next(iter(columns.values()))) if columns else 0
-    if rows <= TEXT_ROWS or not any(isinstance(block, Words) for block in encoder.blocks):
+    if rows <= TEXT_ROWS or not _has_words(encoder):
         return run_blocks(encoder.blocks, columns, ["features"])["features"]
     parts = []
     for start in range(0, rows, TEXT_ROWS):
         some = {name: cells[start : start + TEXT_ROWS] for name, cells in columns.items()}
         parts.append(run_blocks(encoder.blocks, some, ["features"])["features"])
     return np.concatenate(parts)
+
+
+def _has_words(encoder: FittedEncoder) -> bool:
+    return any(isinstance(block, Words) for block in encoder.blocks)
 
 
 def _fit_one(

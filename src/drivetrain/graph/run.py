@@ -15,6 +15,7 @@ from drivetrain.graph.block import Block, GraphBuilder, Wire
 from drivetrain.graph.model import make_model, tensor
 
 CHUNK_ROWS = 16_384
+PARTS = 64  # that are opened as one graph; optimising a large one takes longer for each node
 DTYPES = {
     "float64": TensorProto.DOUBLE,
     "float32": TensorProto.FLOAT,
@@ -58,16 +59,34 @@ def run_blocks(
     given = dict(columns) | dict(feeds or {})
     blocks = list(blocks)
     fed = _fed(blocks, given, outputs)
-    session = _session(blocks, fed, outputs)
+    found = _in_chunks(_session([blocks], fed, outputs), fed)
+    return dict(zip(outputs, found, strict=True))
+
+
+def run_apart(parts: Sequence[Sequence[Block]], columns: Columns, output: Wire) -> list[Array]:
+    """Run parts that know nothing of each other, and return the wire of that name of each.
+
+    What :func:`run_blocks` does for each, with one graph for many of them: opening a graph takes a
+    millisecond, and a wide table has thousands of encoders.
+    """
+    found: list[Array] = []
+    for start in range(0, len(parts), PARTS):
+        some = [list(blocks) for blocks in parts[start : start + PARTS]]
+        fed: dict[Wire, Array] = {}
+        for blocks in some:
+            fed |= _fed(blocks, columns, [output])
+        found += _in_chunks(_session(some, fed, [output]), fed)
+    return found
+
+
+def _in_chunks(session: onnxruntime.InferenceSession, fed: Mapping[Wire, Array]) -> list[Array]:
+    """Run all rows, some at a time, and return the outputs in the graph's order."""
     rows = len(next(iter(fed.values()))) if fed else 0
     chunks = []
     for start in range(0, max(rows, 1), CHUNK_ROWS):
         feed = {wire: array[start : start + CHUNK_ROWS] for wire, array in fed.items()}
         chunks.append(session.run(None, feed))
-    return {
-        wire: np.concatenate(_of_one_width([chunk[number] for chunk in chunks]))
-        for number, wire in enumerate(outputs)
-    }
+    return [np.concatenate(_of_one_width(list(chunk))) for chunk in zip(*chunks, strict=True)]
 
 
 def _of_one_width(chunks: list[Array]) -> list[Array]:
@@ -134,22 +153,25 @@ def _unknown_wire(wire: Wire) -> InternalError:
 
 
 def _session(
-    blocks: Sequence[Block], fed: Mapping[Wire, Array], outputs: Sequence[Wire]
+    parts: Sequence[Sequence[Block]], fed: Mapping[Wire, Array], outputs: Sequence[Wire]
 ) -> onnxruntime.InferenceSession:
+    """Open one graph of some parts, with these outputs of each."""
     graph = GraphBuilder(reserved=frozenset(fed))
-    names = graph.lower(blocks, {wire: wire for wire in fed}, "blocks")
+    wires = {wire: wire for wire in fed}
+    written = [graph.lower(blocks, wires, "blocks") for blocks in parts]
     inputs = [
         tensor(wire, DTYPES[array.dtype.name], None if array.ndim == 1 else array.shape[1])
         for wire, array in fed.items()
     ]
     shown = [
-        onnx.ValueInfoProto(name=names[wire]) for wire in outputs
+        onnx.ValueInfoProto(name=names[wire]) for names in written for wire in outputs
     ]  # ONNX Runtime infers the types
     try:
         return open_session(make_model(graph, inputs, shown))
     except Exception as error:  # its exceptions share no base class but Exception
         raise InternalError(
-            where="blocks " + ", ".join(sorted({type(block).__name__ for block in blocks})),
+            where="blocks "
+            + ", ".join(sorted({type(block).__name__ for blocks in parts for block in blocks})),
             expected="a graph that ONNX Runtime loads",
             got=str(error)[:500],
             remedy="Report this as a fault of drivetrain.",

@@ -10,9 +10,16 @@ import pytest
 
 from drivetrain.core.contract import Column, Contract, Kind
 from drivetrain.core.errors import SettingError, UnknownNameError
-from drivetrain.features.encode import ENCODERS, FittedFeatures, fit_encoders
+from drivetrain.features.encode import (
+    ENCODERS,
+    FittedFeatures,
+    fit_encoders,
+    run_encoder,
+    run_encoders,
+)
 from drivetrain.features.encoder import EncoderSpec, Target
 from drivetrain.features.plan import plan
+from drivetrain.graph.run import PARTS
 from drivetrain.testing.columns import example_cells, example_folds, example_target
 
 ROWS = 120
@@ -99,3 +106,14 @@ def test_no_column_has_weights_for_its_values_beside_their_target_means(distinct
     contract = Contract(columns=(Column(name="code", kind="category", distinct=distinct),))
     specs, _ = plan(contract, example_target("binary", 2_000), "linear", 2_000)
     assert len(specs) == 1
+
+
+@pytest.mark.parametrize("encoding", ["trees", "linear"])
+def test_encoders_run_together_give_the_bits_of_each_alone(encoding: str) -> None:
+    target = example_target("binary", ROWS)
+    specs, _ = plan(CONTRACT, target, encoding, ROWS)  # type: ignore[arg-type]
+    encoders = _fit(*specs, target=target).encoders * 20  # more than are opened as one graph
+    together = run_encoders(encoders, COLUMNS)
+    assert len(together) == len(encoders) > PARTS
+    for encoder, features in zip(encoders, together, strict=True):
+        np.testing.assert_array_equal(features, run_encoder(encoder, COLUMNS), strict=True)
