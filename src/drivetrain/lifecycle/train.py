@@ -31,7 +31,8 @@ from drivetrain.lifecycle.training.answers import answers_s, with_answers
 from drivetrain.lifecycle.training.header import find_task_metric, header_of
 from drivetrain.lifecycle.training.model import FittedModel
 from drivetrain.lifecycle.training.places import Places, choose_places, clearing
-from drivetrain.lifecycle.training.prove import choose_proof_rows, prove_model
+from drivetrain.lifecycle.training.prove import choose_proof_rows
+from drivetrain.lifecycle.training.proved import prove_both
 from drivetrain.lifecycle.training.renew import kept_s, renew
 from drivetrain.lifecycle.training.rows import make_rows
 from drivetrain.lifecycle.training.settings import (
@@ -240,8 +241,7 @@ def _work(run: Run, places: Places) -> tuple[Shipped, FittedModel]:
     run.staff.crew.close()
     run.reporter.say("prove", f"comparing graph and libraries on {run.rows.holdout.rows:,} rows")
     with stage("proof"):
-        judged = prove_model(run.rows, fitted, run.proof)
-        shipping = judged if renewed is None else prove_model(run.rows, renewed, run.proof)
+        judged, shipping = prove_both(run, fitted, renewed)
         shipping, latency = within_limits(run, judged, shipping)
     shipped = ship(run, searched, judged, shipping, places, latency=latency)
     return shipped, shipping.fitted

@@ -82,6 +82,11 @@ class Budget:
         """Seconds after the beginning by which the run must have ended."""
         return self.limit_s * 1.05 + 5.0
 
+    @property
+    def finish_s(self) -> float:
+        """Seconds that the proof, the evaluation and the writing need at least, on this machine."""
+        return self.slowness * (LEAST_FINISH_S + COLUMN_FINISH_S * self.columns)
+
     def window(self) -> Window:
         """Plan the search, which begins now, after the preparation.
 
@@ -92,12 +97,9 @@ class Budget:
         needs, out of the grace between the limit and the hard end.
         """
         prepared_s = self.elapsed_s
-        least_s = LEAST_FINISH_S + COLUMN_FINISH_S * self.columns
-        reserve_s = max(
-            self.slowness * least_s, 0.1 * self.limit_s, min(prepared_s, 0.25 * self.limit_s)
-        )
+        reserve_s = max(self.finish_s, 0.1 * self.limit_s, min(prepared_s, 0.25 * self.limit_s))
         # Without a model all that is left is waited for: a late bundle is better than none.
-        latest_s = self.hard_end_s - max(least_s, 0.1 * self.limit_s)
+        latest_s = self.hard_end_s - max(self.finish_s / self.slowness, 0.1 * self.limit_s)
         search_s = LEAST_SEARCH_S + COLUMN_SEARCH_S * self.columns
         planned_s = max(self.limit_s - reserve_s, prepared_s + search_s)
         return Window(min(planned_s, latest_s), latest_s, self.kept_s)

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from drivetrain.lifecycle.train import train
+from drivetrain.lifecycle.training.proved import EVERY_ROW
 from drivetrain.lifecycle.training.stages import Clock, Run
 from drivetrain.runtime.bundle import read_bundle
 
@@ -37,3 +38,14 @@ def test_without_time_a_bundle_is_not_calibrated(
     train(table(), "y", out=tmp_path / "bundle", time_limit=60.0, trials=1, workers=0)
     told = {one.subject: one for one in read_bundle(tmp_path / "bundle").manifest.decisions}
     assert told["calibration"].reason == "There was no time to try one."
+
+
+def test_without_time_to_prove_models_of_every_row_the_judged_ones_ship(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "can_end", lambda self, name, seconds: False)
+    train(table(), "y", out=tmp_path / "bundle", time_limit=60.0, trials=1, workers=0)
+    told = [one for one in read_bundle(tmp_path / "bundle").manifest.decisions
+            if one.subject == EVERY_ROW]  # fmt: skip
+    assert len(told) == 1
+    assert "no time left to prove" in told[0].reason

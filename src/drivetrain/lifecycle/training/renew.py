@@ -22,6 +22,7 @@ from drivetrain.core.folds import Fold, Folds
 from drivetrain.features.encoder import Target
 from drivetrain.lifecycle.training.answers import with_answers
 from drivetrain.lifecycle.training.model import Chosen, FittedModel, members_of
+from drivetrain.lifecycle.training.proved import EVERY_ROW
 from drivetrain.lifecycle.training.rows import Part, Rows
 from drivetrain.lifecycle.training.settings import TrainSettings
 from drivetrain.lifecycle.training.stages import Run
@@ -307,7 +308,7 @@ def _chosen(member: Chosen, trial: Trial, study: Study, encodings: Encodings) ->
 
 def _decision(rows: Rows) -> Decision:
     return Decision(
-        subject="rows of the models that ship",
+        subject=EVERY_ROW,
         choice=f"all {rows.every.rows:,}",
         reason=f"The score is that of the same Recipes fitted without the {rows.holdout.rows:,} "
         "rows of the holdout, which no choice has seen. The models that ship have learned from "

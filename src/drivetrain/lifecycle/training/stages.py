@@ -16,7 +16,7 @@ from drivetrain.core.progress import Reporter
 from drivetrain.lifecycle.training.prove import ProofRows
 from drivetrain.lifecycle.training.rows import Rows
 from drivetrain.lifecycle.training.settings import TrainSettings
-from drivetrain.search.budget import LEAST_FINISH_S, Budget, Window
+from drivetrain.search.budget import Budget, Window
 from drivetrain.search.crew import Staff
 from drivetrain.search.journal import Journal
 from drivetrain.stats.metrics import Metric
@@ -56,8 +56,7 @@ class Run:
 
     def spare_s(self) -> float:
         """Seconds that stages may still take before only the proof and the writing have time."""
-        finish_s = self.budget.slowness * LEAST_FINISH_S
-        return self.budget.limit_s - finish_s - self.budget.elapsed_s
+        return self.budget.limit_s - self.budget.finish_s - self.budget.elapsed_s
 
     def has_time(self, name: str, needed_s: float) -> bool:
         """Tell whether a stage that a bundle can do without may begin; a replay does the same.
@@ -72,6 +71,19 @@ class Run:
         return bool(
             self.journal.choose(
                 f"time for {name}", lambda: self.budget.slowness * needed_s <= self.spare_s()
+            )
+        )
+
+    def can_end(self, name: str, seconds: float) -> bool:
+        """Tell whether the run still ends in time after so long on this machine; a replay obeys.
+
+        Unlike :meth:`has_time` it counts on the grace after the limit: it is asked at the end.
+        """
+        finish_s = self.budget.finish_s
+        return bool(
+            self.journal.choose(
+                f"time for {name}",
+                lambda: self.budget.elapsed_s + seconds + finish_s <= self.budget.hard_end_s,
             )
         )
 
