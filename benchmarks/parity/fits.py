@@ -68,9 +68,7 @@ class Sample:
     def features(self, specs: tuple[EncoderSpec, ...]) -> FittedFeatures:
         """Fit encoders on the training rows."""
         rows = self.rows
-        return fit_encoders(
-            specs, rows.training.columns, rows.contract, self.target, None, rows.folds, 0
-        )
+        return fit_encoders(specs, rows.training.columns, rows.contract, self.target, None, 0)
 
 
 def read_sets(folder: Path) -> Iterator[tuple[str, str, Path, str, tuple[str, ...]]]:
@@ -121,7 +119,8 @@ def fit_family(
     space = family.space(target.task, Shape(rows.training.rows, 10, target.classes))
     features = made[space.encoding]
     fold = rows.folds.for_models()[0]
-    X, y, end = features.training_matrix, target.values, time.monotonic() + FIT_S
+    X = features.training_matrix(rows.training.columns, rows.folds.within(fold))
+    y, end = target.values, time.monotonic() + FIT_S
     fitted = family.fit(
         np.ascontiguousarray(X[fold.fit]), y[fold.fit], task=target.task, classes=target.classes,
         metric={"binary": "auc", "multiclass": "log_loss", "regression": "rmse"}[target.task],

@@ -168,11 +168,11 @@ def case() -> Case:
     )
     y = _classes(columns)
     target = Target(y, "multiclass", 3)
-    trees = fit_encoders(TREES, columns, contract, target, None, _folds(), 0)
-    linear = fit_encoders(LINEAR, columns, contract, target, None, _folds(), 0)
-    boosted = _fit_folds(LightGBM(), trees.training_matrix, y)
-    logistic = _fit_folds(LinearFamily(), linear.training_matrix, y)
-    Z = linear.training_matrix
+    trees = fit_encoders(TREES, columns, contract, target, None, 0)
+    linear = fit_encoders(LINEAR, columns, contract, target, None, 0)
+    boosted = _fit_folds(LightGBM(), trees.training_matrix(columns, _folds()), y)
+    Z = linear.training_matrix(columns, _folds())
+    logistic = _fit_folds(LinearFamily(), Z, y)
     foreign = MLPClassifier((8,), max_iter=60, random_state=0, tol=1.0).fit(Z, y)
     opaque = sklearn_blocks(foreign, features=Z.shape[1], task="multiclass", classes=3)
     shapes = (

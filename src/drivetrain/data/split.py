@@ -13,6 +13,7 @@ from drivetrain.core.contract import Task
 from drivetrain.core.errors import DataError, SettingError
 from drivetrain.core.folds import Fold, Folds
 
+FEWEST_CELLS = 4  # in the rows that a fold fits on: few of them leave encoders few rows each
 HOLDOUT_BINS = 20  # groups are dealt into so many parts, some of which become the holdout
 
 
@@ -133,17 +134,38 @@ def make_folds(
         return _time_folds(time, k)
     if group is not None:
         part, kind = _deal_groups(y, task, group, k, generator), "group"
-    elif task == "regression":
-        part, kind = _deal(generator.permutation(rows), k), "plain"
+        cells = _cells_of_groups(part, y, task, group, generator)
     else:
-        # Dealt class by class: a class of two rows or more is in every fold's fit part.
-        order = generator.permutation(rows)
-        part, kind = _deal(order[np.argsort(y[order], kind="stable")], k), "stratified"
+        order, kind = generator.permutation(rows), "plain"
+        if task != "regression":
+            # Dealt class by class: a class of two rows or more is in every fold's fit part.
+            order, kind = order[np.argsort(y[order], kind="stable")], "stratified"
+        part = _deal(order, k)
+        cells = _deal(order, k * _cells_in_each(k))
     parts = tuple(
         Fold(fit=np.flatnonzero(part != fold), judge=np.flatnonzero(part == fold))
         for fold in range(int(part.max()) + 1)
     )
-    return Folds(parts=parts, rows=rows, kind=kind)
+    return Folds(parts=parts, rows=rows, kind=kind, cells=cells)
+
+
+def _cells_in_each(k: int) -> int:
+    """Return how many cells a part has, for at least ``FEWEST_CELLS`` in what a fold fits on."""
+    return -(-FEWEST_CELLS // (k - 1))
+
+
+def _cells_of_groups(
+    part: IndexVector, y: FloatVector, task: Task, group: Array, generator: np.random.Generator
+) -> IndexVector:
+    """Cut each part into cells, whole groups each; return each row's cell."""
+    k = int(part.max()) + 1
+    cells = part.copy()
+    for fold in range(k):
+        rows = np.flatnonzero(part == fold)
+        if len(np.unique(_comparable(group[rows]))) > 1:
+            dealt = _deal_groups(y[rows], task, group[rows], _cells_in_each(k), generator)
+            cells[rows] += k * dealt
+    return cells
 
 
 def _refuse_both(group: Array | None, time: Array | None) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from drivetrain.core.arrays import Columns, Features, FloatVector
+from drivetrain.core.arrays import Columns, Features, FloatVector, IndexVector
 from drivetrain.core.contract import Contract
 from drivetrain.core.errors import SettingError
 from drivetrain.core.folds import Folds
@@ -33,13 +33,41 @@ class FittedFeatures:
         In the order of their specs.
     names
         Names of the k features.
-    training_matrix
-        What models are fitted on, float32 (n, k): out-of-fold features where an encoder has them.
     """
 
     encoders: tuple[FittedEncoder, ...]
     names: tuple[str, ...]
-    training_matrix: Features
+
+    @property
+    def places(self) -> IndexVector:
+        """Numbers of the features that training sees otherwise than serving does."""
+        own = [np.full(len(one.names), one.out_of_fold is not None) for one in self.encoders]
+        return np.flatnonzero(np.concatenate(own)) if own else np.zeros(0, np.int64)
+
+    def training_matrix(self, columns: Columns, folds: Folds) -> Features:
+        """Return what models are fitted on, float32 (n, k), by the folds within their own.
+
+        Parameters
+        ----------
+        columns
+            Of the training rows that the encoders were fitted on.
+        """
+        blind = [one for one in self.encoders if one.out_of_fold is None]
+        run = iter(run_encoders(blind, columns))
+        parts = [
+            next(run) if one.out_of_fold is None else one.out_of_fold(folds)
+            for one in self.encoders
+        ]
+        return _side_by_side(parts, columns)
+
+    def out_of_fold(self, folds: Folds) -> Features:
+        """Return the features at ``places`` alone, float32 (n, len(places))."""
+        parts = (one.out_of_fold for one in self.encoders)
+        return np.hstack([make(folds) for make in parts if make is not None])
+
+    def without_training(self) -> FittedFeatures:
+        """Return the encoders as they serve, which hold no training rows."""
+        return replace(self, encoders=tuple(replace(e, out_of_fold=None) for e in self.encoders))
 
     def matrix(self, columns: Columns) -> Features:
         """Run the encoders' blocks as serving does: float32 (m, k)."""
@@ -52,7 +80,6 @@ def fit_encoders(
     contract: Contract,
     target: Target,
     weight: FloatVector | None,
-    folds: Folds,
     seed: int,
 ) -> FittedFeatures:
     """Fit every encoder on the training rows.
@@ -64,12 +91,8 @@ def fit_encoders(
     SettingError
         If a spec gives an encoder columns that it does not take, or wrong parameters.
     """
-    encoders = [_fit_one(spec, columns, contract, target, weight, folds, seed) for spec in specs]
-    blind = [encoder for encoder in encoders if encoder.out_of_fold is None]
-    run = iter(run_encoders(blind, columns))
-    parts = [next(run) if one.out_of_fold is None else one.out_of_fold for one in encoders]
-    names = tuple(name for encoder in encoders for name in encoder.names)
-    return FittedFeatures(tuple(encoders), names, _side_by_side(parts, columns))
+    encoders = tuple(_fit_one(spec, columns, contract, target, weight, seed) for spec in specs)
+    return FittedFeatures(encoders, tuple(name for one in encoders for name in one.names))
 
 
 def run_encoders(encoders: Sequence[FittedEncoder], columns: Columns) -> list[Features]:
@@ -101,7 +124,6 @@ def _fit_one(
     contract: Contract,
     target: Target,
     weight: FloatVector | None,
-    folds: Folds,
     seed: int,
 ) -> FittedEncoder:
     encoder = ENCODERS.load(spec.encoder)
@@ -125,7 +147,7 @@ def _fit_one(
                 code="DT412",
             )
     given = {name: columns[name] for name in spec.columns}
-    return encoder.fit(given, about, target, weight, folds, seed=seed, **spec.parameters)
+    return encoder.fit(given, about, target, weight, seed=seed, **spec.parameters)
 
 
 def _side_by_side(parts: Sequence[Features], columns: Columns) -> Features:

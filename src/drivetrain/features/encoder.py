@@ -2,11 +2,12 @@
 
 There is no ``transform``. What models see in training comes from running the encoder's blocks, so
 an encoder cannot differ between training and serving. Only where training must see other numbers
-than serving (target encoding) does a fitted encoder carry ``out_of_fold`` features.
+than serving (target encoding) does a fitted encoder carry ``out_of_fold``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -47,13 +48,15 @@ class FittedEncoder:
     names
         Names of the k features, for reports: ``"age"``, ``"city=Bern"``, ``"city:target"``.
     out_of_fold
-        Features of the training rows where training must see others than serving does,
-        float32 (n, k); None where running the blocks is right.
+        Makes the features of the training rows, float32 (n, k), where training must see others than
+        serving does: the features of a fold's ``judge`` rows may use the targets of its ``fit``
+        rows only, those of a row that no fold judges are never read. None where running the blocks
+        is right.
     """
 
     blocks: tuple[Block, ...]
     names: tuple[str, ...]
-    out_of_fold: Features | None = None
+    out_of_fold: Callable[[Folds], Features] | None = None
 
 
 class Encoder(Protocol):
@@ -68,7 +71,6 @@ class Encoder(Protocol):
         about: tuple[Column, ...],
         target: Target,
         weight: FloatVector | None,
-        folds: Folds,
         *,
         seed: int,
         **parameters: Any,
@@ -81,9 +83,6 @@ class Encoder(Protocol):
             Exactly the columns to encode, of n rows.
         about
             Their Contract entries, in the same order.
-        folds
-            Every row is judged once; out-of-fold features of a fold's ``judge`` rows may use the
-            targets of its ``fit`` rows only.
         """
         ...
 

@@ -1,12 +1,15 @@
 """Target encoding: a level becomes the smoothed mean of the target on its rows.
 
-A row's own target may not reach its own feature, or a model learns to read it there. So training
-rows get means over the rows that their fold fits on, while serving looks up means over all rows.
+A row's own target may not reach its own feature, or a model learns to read it there; nor may the
+targets that judge a model reach what it learns from, or it reads them where the level is known as
+well: the lower its mean without them, the higher they are. So training rows get means over other
+rows by the folds within each fold (``Folds.within``), while serving looks up means over all rows.
 D. Micci-Barreca, "A preprocessing scheme for high-cardinality categorical attributes", 2001.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -44,89 +47,116 @@ def fit_target_means(
     about: tuple[Column, ...],
     target: Target,
     weight: FloatVector | None,
-    folds: Folds,
     options: Parameters,
 ) -> FittedEncoder:
     """Fit one target encoding of one column, or of several joined.
 
-    Unseen levels get the mean of all targets; so does a fold that has no rows to fit on.
+    Unseen levels get the mean of all targets.
     """
     texts = read_texts(columns, about)
     levels = find_levels(texts.cells, limit=options.limit, min_count=options.min_count)
     name = " × ".join(column.name for column in about)
-    table, out_of_fold = means_of(levels, target, weight, folds, options.alpha)
+    means = TargetMeans(levels, target, weight, options.alpha, is_scaled=options.scale)
+    table = means.table()
     names = names_of(name, table.shape[1])
-    if options.scale:
-        table, out_of_fold = _scaled(table, out_of_fold)
-    if options.rank:
-        table = np.column_stack([table, np.arange(levels.count + 1)])
-        out_of_fold = np.column_stack([out_of_fold, levels.codes])
-        names += (f"{name}:rank",)
-    if options.count:
-        table, out_of_fold = _with_counts(levels, table, out_of_fold)
-        names += (f"{name}:count",)
-    narrow = to_float32(table)
+    beside, seen = _beside(levels, options)
+    names += tuple(f"{name}:{what}" for what in ("rank", "count") if getattr(options, what))
+    narrow = to_float32(np.hstack([table, beside]))
     lookup = Lookup(texts.wire, "features", levels.keys, narrow[:-1], narrow[-1])
-    return FittedEncoder((*texts.blocks, lookup), names, to_float32(out_of_fold))
+
+    def out_of_fold(folds: Folds) -> Features:
+        return to_float32(np.hstack([means.out_of_fold(folds), seen]))
+
+    return FittedEncoder((*texts.blocks, lookup), names, out_of_fold)
 
 
-def _with_counts(
-    levels: Levels, table: FloatMatrix, out_of_fold: FloatMatrix
-) -> tuple[FloatMatrix, FloatMatrix]:
-    """Add how often training has the level, a training row's own not counted: it is no evidence."""
-    counts = np.append(levels.counts, 0.0)
-    others = np.maximum(counts - 1.0, 0.0)
-    return (
-        np.column_stack([table, np.log1p(counts)]),
-        np.column_stack([out_of_fold, np.log1p(others[levels.codes])]),
-    )
+def _beside(levels: Levels, options: Parameters) -> tuple[FloatMatrix, FloatMatrix]:
+    """Return what stands beside the means: of each level, (K + 1, r), and of each row, (n, r).
 
-
-def _scaled(table: FloatMatrix, out_of_fold: FloatMatrix) -> tuple[FloatMatrix, FloatMatrix]:
-    """Take the overall mean off, and divide by the spread that the training rows see."""
-    center = table[-1]
-    spread = out_of_fold.std(axis=0)
-    spread = np.where(spread > 1e-12 * np.maximum(np.abs(center), 1.0), spread, 1.0)
-    return (table - center) / spread, (out_of_fold - center) / spread
-
-
-def means_of(
-    levels: Levels, target: Target, weight: FloatVector | None, folds: Folds, alpha: float
-) -> tuple[FloatMatrix, FloatMatrix]:
-    """Return the smoothed means of each level, the overall mean last, and the rows' out of fold.
-
-    Shapes (K + 1, t) and (n, t).
+    A training row's own is not counted in how often training has its level: it is no evidence.
     """
-    values = target.one_hot()
-    weights = np.ones(len(values)) if weight is None else weight
-    everything = np.arange(len(values))
-    table = _means(levels, values, weights, everything, alpha)
-    out_of_fold = np.empty((len(values), table.shape[1]))
-    for fold in folds.parts:
-        rows = fold.fit if len(fold.fit) else everything
-        part = _means(levels, values, weights, rows, alpha)
-        codes = levels.codes[fold.judge]
-        # With nothing to fit on, the mean of all targets: the same number for all of its rows.
-        out_of_fold[fold.judge] = part[codes] if len(fold.fit) else part[-1]
-    return table, out_of_fold
+    table, rows = [], []
+    if options.rank:
+        table.append(np.arange(levels.count + 1.0))
+        rows.append(levels.codes.astype(np.float64))
+    if options.count:
+        counts = np.append(levels.counts, 0.0)
+        table.append(np.log1p(counts))
+        rows.append(np.log1p(np.maximum(counts - 1.0, 0.0)[levels.codes]))
+    shape = (levels.count + 1, 0), (len(levels.codes), 0)
+    if not table:
+        return np.zeros(shape[0]), np.zeros(shape[1])
+    return np.stack(table, axis=1), np.stack(rows, axis=1)
 
 
-def _means(
-    levels: Levels, values: FloatMatrix, weights: FloatVector, rows: IndexVector, alpha: float
-) -> FloatMatrix:
-    """Return smoothed means over ``rows`` for each level, the overall mean last: (K + 1, t)."""
-    count = levels.count
-    codes, weights = levels.codes[rows], weights[rows]
-    weighted = values[rows] * weights[:, None]
-    total = max(float(weights.sum()), np.finfo(np.float64).tiny)
-    overall = weighted.sum(axis=0) / total
-    mass = np.bincount(codes, weights=weights, minlength=count + 1)[:count]
-    sums = np.stack(
-        [np.bincount(codes, weights=part, minlength=count + 1)[:count] for part in weighted.T],
-        axis=1,
-    )
-    means = (sums + alpha * overall) / (mass + alpha)[:, None]
-    return np.vstack([means, overall])
+@dataclass(frozen=True)
+class TargetMeans:
+    """Smoothed means of the target over the levels of training rows, t of each.
+
+    ``is_scaled`` takes the overall mean off, and divides by the spread of the rows' means.
+    """
+
+    levels: Levels
+    target: Target
+    weight: FloatVector | None
+    alpha: float
+    is_scaled: bool = False
+
+    def table(self) -> FloatMatrix:
+        """Return the means of each level over all rows, the overall mean last: (K + 1, t)."""
+        everything = np.arange(len(self.levels.codes))
+        sums = self._sums(np.zeros(len(everything), np.int64), 1)
+        means = self._means(sums[0])
+        return self._scaled(means, means, everything)
+
+    def out_of_fold(self, folds: Folds) -> FloatMatrix:
+        """Return each row's mean over the rows that its fold fits on, (n, t).
+
+        A fold that fits on no row gets the overall mean of those that others fit on.
+        """
+        part = folds.part_of
+        judged = np.flatnonzero(part >= 0)
+        sums = self._sums(part, len(folds.parts))
+        overall = self._means(sums[folds.fits_on.any(axis=0)].sum(axis=0))
+        seen = np.full((len(part), overall.shape[1]), overall[-1])
+        tables = np.empty((len(folds.parts), *overall.shape))
+        for number, fitted in enumerate(folds.fits_on):
+            tables[number] = self._means(sums[fitted].sum(axis=0)) if fitted.any() else overall[-1]
+        seen[judged] = tables[part[judged], self.levels.codes[judged]]
+        return self._scaled(seen, overall, folds.known)
+
+    def _sums(self, part: IndexVector, parts: int) -> FloatMatrix:
+        """Return the weight, and the weighted sums, of each level in each part.
+
+        Shape (parts, K + 1, 1 + t); the last level is that of texts that are none.
+        """
+        rows = np.flatnonzero(part >= 0)
+        width = self.levels.count + 1
+        place = part[rows] * width + self.levels.codes[rows]
+        weight = np.ones(len(rows)) if self.weight is None else self.weight[rows]
+        values = self.target.one_hot()[rows]
+        columns = [weight, *(weight * one for one in values.T)]
+        sums: FloatMatrix = np.stack(
+            [np.bincount(place, weights=one, minlength=parts * width) for one in columns], axis=1
+        )
+        return sums.reshape(parts, width, len(columns))
+
+    def _means(self, sums: FloatMatrix) -> FloatMatrix:
+        """Return smoothed means of sums (K + 1, 1 + t), the overall mean last: (K + 1, t)."""
+        total = sums.sum(axis=0)
+        overall = total[1:] / max(float(total[0]), np.finfo(np.float64).tiny)
+        known = sums[:-1]
+        means: FloatMatrix = (known[:, 1:] + self.alpha * overall) / (known[:, :1] + self.alpha)
+        return np.vstack([means, overall])
+
+    def _scaled(self, means: FloatMatrix, by: FloatMatrix, rows: IndexVector) -> FloatMatrix:
+        """Centre and scale as the means ``by`` of levels are on ``rows``."""
+        if not self.is_scaled:
+            return means
+        center, spread = by[-1], by[self.levels.codes[rows]].std(axis=0)
+        spread = np.where(spread > 1e-12 * np.maximum(np.abs(center), 1.0), spread, 1.0)
+        scaled: FloatMatrix = (means - center) / spread
+        return scaled
 
 
 def names_of(name: str, width: int) -> tuple[str, ...]:

@@ -96,8 +96,14 @@ class Encodings:
             rows.contract,
             rows.target,
             rows.weight,
-            rows.folds,
             self.seed,
         )
-        self.study.add_matrix(recipe.matrix, fitted.training_matrix, fitted.matrix(self.proof))
-        self._fitted[recipe.matrix] = fitted
+        first, *others = (rows.folds.within(fold) for fold in self.study.folds())
+        self.study.add_matrix(
+            recipe.matrix,
+            fitted.training_matrix(rows.columns, first),
+            fitted.matrix(self.proof),
+            places=fitted.places,
+            others=(fitted.out_of_fold(folds) for folds in others),
+        )
+        self._fitted[recipe.matrix] = fitted.without_training()

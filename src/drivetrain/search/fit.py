@@ -89,12 +89,11 @@ def fit_fold(job: FoldJob) -> None:
         replayed=job.replayed,
     )
     fitted = _fit(study, job, budget)
-    X = study.matrix(job.recipe.matrix)
-    judge = study.fold(job.fold).judge
+    judged = study.features(job.recipe.matrix, job.fold, study.fold(job.fold).judge)
     blocks = fitted.blocks()
-    edges = threshold_rows(blocks, np.asarray(X[:BASE_ROWS]), seed=job.recipe.seed)
+    edges = threshold_rows(blocks, judged[:BASE_ROWS], seed=job.recipe.seed)
     arrays: dict[str, Array] = {
-        "margin": fitted.predict(np.ascontiguousarray(X[judge])),
+        "margin": fitted.predict(judged),
         "proof": fitted.predict(np.asarray(study.proof_matrix(job.recipe.matrix))),
         "threshold_rows": edges,
         "threshold_margin": fitted.predict(edges),
@@ -104,14 +103,13 @@ def fit_fold(job: FoldJob) -> None:
         seconds=time.monotonic() - began,
         details=dict(fitted.details),
         choices=budget.choices,
-        size_bytes=size_of(blocks, X.shape[1]),
+        size_bytes=size_of(blocks, judged.shape[1]),
     )
     study.save_fold(job.recipe.key, job.fold, report=report, blocks=blocks, arrays=arrays)
 
 
 def _fit(study: Study, job: FoldJob, budget: Budget) -> Fitted:
     problem, recipe = study.problem, job.recipe
-    X = study.matrix(recipe.matrix)
     fold = study.fold(job.fold)
     rows = _sample(np.asarray(fold.fit), recipe.sample, recipe.seed)
     watch = _sample(np.asarray(fold.judge), recipe.sample, recipe.seed)
@@ -131,14 +129,14 @@ def _fit(study: Study, job: FoldJob, budget: Budget) -> Fitted:
         families_of(job.folder)
         .load(recipe.family)
         .fit(
-            np.ascontiguousarray(X[learned]),
+            study.features(recipe.matrix, job.fold, learned),
             label,
             task=problem.task,
             classes=problem.classes,
             metric=metric,
             weight=own,
             validation=Validation(
-                X=np.ascontiguousarray(X[watch]),
+                X=study.features(recipe.matrix, job.fold, watch),
                 y=y[watch],
                 weight=None if weight is None else np.asarray(weight[watch]),
             ),

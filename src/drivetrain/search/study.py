@@ -6,7 +6,8 @@
     <run>/problem.json               task, classes, metric
     <run>/y.npy, weight.npy          targets of the training rows
     <run>/fold-<i>-fit.npy, -judge   row numbers
-    <run>/matrices/<name>.npy        features of the training rows, float32
+    <run>/matrices/<name>.npy        features of the training rows, float32, as fold 0 sees them
+    <run>/matrices/<name>-<i>.npy    those that fold i sees otherwise, at <name>-places.npy
     <run>/matrices/<name>-proof.npy  features of the rows that parity compares
     <run>/trials/<key>/<fold>/       one fitted fold: appears whole or not at all
 
@@ -15,6 +16,7 @@ Arrays are read memory-mapped, so worker processes share their pages.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +25,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from drivetrain.core.arrays import Array, Features, FloatMatrix, FloatVector
+from drivetrain.core.arrays import Array, Features, FloatMatrix, FloatVector, IndexVector
 from drivetrain.core.contract import Task
 from drivetrain.core.files import new_folder, write_file
 from drivetrain.core.folds import Fold, Folds
@@ -136,10 +138,36 @@ class Study:
             judge=_read(self.folder / f"fold-{number}-judge.npy"),
         )
 
-    def add_matrix(self, name: str, training: Features, proof: Features) -> None:
-        """Write the features of the training rows and of the rows that parity compares."""
-        np.save(self.folder / "matrices" / f"{name}.npy", training)
-        np.save(self.folder / "matrices" / f"{name}-proof.npy", proof)
+    def folds(self) -> tuple[Fold, ...]:
+        """All folds that models may be fitted on."""
+        return tuple(self.fold(number) for number in range(self.problem.folds))
+
+    def add_matrix(
+        self,
+        name: str,
+        training: Features,
+        proof: Features,
+        *,
+        places: IndexVector,
+        others: Iterable[Features] = (),
+    ) -> None:
+        """Write the features of the training rows and of the rows that parity compares.
+
+        Parameters
+        ----------
+        training
+            As the models of the first fold see them.
+        places, others
+            Numbers of the features that hang on the fold, and these as each other fold sees them,
+            float32 (n, len(places)); not asked for without such features.
+        """
+        matrices = self.folder / "matrices"
+        np.save(matrices / f"{name}.npy", training)
+        np.save(matrices / f"{name}-places.npy", places)
+        if len(places):
+            for number, seen in enumerate(others, start=1):
+                np.save(matrices / f"{name}-{number}.npy", seen)
+        np.save(matrices / f"{name}-proof.npy", proof)
 
     def add_teacher(self, name: str, said: FloatMatrix) -> None:
         """Write what an ensemble says of the training rows, float64 (n, t), NaN where nothing."""
@@ -153,9 +181,14 @@ class Study:
         """Whether this run has written the matrix."""
         return (self.folder / "matrices" / f"{name}-proof.npy").exists()
 
-    def matrix(self, name: str) -> Features:
-        """Features of the training rows, float32 (n, k), memory-mapped."""
-        return _read(self.folder / "matrices" / f"{name}.npy")
+    def features(self, name: str, number: int, rows: IndexVector) -> Features:
+        """Features of some training rows as the models of a fold see them, float32 (m, k)."""
+        matrices = self.folder / "matrices"
+        X: Features = np.ascontiguousarray(_read(matrices / f"{name}.npy")[rows])
+        places = np.asarray(_read(matrices / f"{name}-places.npy"))
+        if number and len(places):
+            X[:, places] = _read(matrices / f"{name}-{number}.npy")[rows]
+        return X
 
     def proof_matrix(self, name: str) -> Features:
         """Features of the rows that parity compares, float32 (p, k), memory-mapped."""

@@ -42,7 +42,6 @@ def fit(
     columns: Columns | None = None,
     target: Target | None = None,
     weight: FloatVector | None = None,
-    folds: Folds | None = None,
     **parameters: Any,
 ) -> tuple[FittedEncoder, Columns]:
     """Fit on example columns, or on those given; return the columns as well."""
@@ -54,16 +53,19 @@ def fit(
         describe(columns, kind),
         target or example_target("binary", rows),
         weight,
-        folds or example_folds(rows),
         seed=0,
         **parameters,
     )
     return fitted, columns
 
 
-def seen_in_training(fitted: FittedEncoder, columns: Columns) -> Features:
+def seen_in_training(
+    fitted: FittedEncoder, columns: Columns, folds: Folds | None = None
+) -> Features:
     """Return the features that models would be fitted on."""
-    return run_encoder(fitted, columns) if fitted.out_of_fold is None else fitted.out_of_fold
+    if fitted.out_of_fold is None:
+        return run_encoder(fitted, columns)
+    return fitted.out_of_fold(folds or example_folds(len(next(iter(columns.values())))))
 
 
 def strange_rows(encoder: Encoder, kind: Kind) -> Columns:
@@ -94,10 +96,10 @@ class EncoderSuite:
                 expected = (ROWS, len(fitted.names))
                 require(features.shape == expected, f"{kind}, {task}: {features.shape}")
                 require(len(set(fitted.names)) == len(fitted.names), "names differ")
-                if fitted.out_of_fold is not None:
-                    require(fitted.out_of_fold.dtype == np.float32, "out of fold is float32")
-                    require(fitted.out_of_fold.shape == expected, "out of fold has the same shape")
-                    require(not np.isinf(fitted.out_of_fold).any(), "out of fold is not infinite")
+                seen = seen_in_training(fitted, columns)
+                require(seen.dtype == np.float32, "out of fold is float32")
+                require(seen.shape == expected, "out of fold has the same shape")
+                require(not np.isinf(seen).any(), "out of fold is not infinite")
 
     def test_one_row_is_its_row_in_the_batch(self, encoder: Encoder) -> None:
         for kind in encoder.kinds:
@@ -142,10 +144,10 @@ class EncoderSuite:
         for kind in encoder.kinds:
             columns = example_columns(kind, ROWS, many=encoder.many)
             about = describe(columns, kind)
-            target, folds = example_target("binary", ROWS), example_folds(ROWS)
+            target = example_target("binary", ROWS)
             turned = dict(reversed(columns.items()))
-            first = encoder.fit(columns, about, target, None, folds, seed=0)
-            second = encoder.fit(turned, about, target, None, folds, seed=0)
+            first = encoder.fit(columns, about, target, None, seed=0)
+            second = encoder.fit(turned, about, target, None, seed=0)
             require_equal(run_encoder(first, turned), run_encoder(second, columns), kind)
 
     def test_equal_fits_are_equal(self, encoder: Encoder) -> None:
@@ -175,16 +177,34 @@ class EncoderSuite:
         for kind in encoder.kinds:
             for task in TASKS:
                 target, folds = example_target(task, ROWS), example_folds(ROWS)
-                before, columns = fit(encoder, kind, target=target, folds=folds)
+                before, columns = fit(encoder, kind, target=target)
                 for fold in folds.parts[:2]:
                     values = target.values.copy()
                     values[fold.judge] = np.roll(values[fold.judge], 1)
                     moved = replace(target, values=values)
-                    after, _ = fit(encoder, kind, target=moved, folds=folds)
+                    after, _ = fit(encoder, kind, target=moved)
                     require_equal(
-                        seen_in_training(after, columns)[fold.judge],
-                        seen_in_training(before, columns)[fold.judge],
+                        seen_in_training(after, columns, folds)[fold.judge],
+                        seen_in_training(before, columns, folds)[fold.judge],
                         f"{kind}, {task}: features of judged rows changed with their targets",
+                    )
+
+    def test_what_judges_a_model_never_reaches_what_it_learns_from(self, encoder: Encoder) -> None:
+        for kind in encoder.kinds:
+            for task in TASKS:
+                target = example_target(task, ROWS)
+                before, columns = fit(encoder, kind, target=target)
+                for by_time in (False, True):
+                    folds = example_folds(ROWS, by_time=by_time)
+                    fold = folds.parts[2]
+                    values = target.values.copy()
+                    values[fold.judge] = values[0]
+                    after, _ = fit(encoder, kind, target=replace(target, values=values))
+                    rows = np.concatenate([fold.fit, fold.judge])
+                    require_equal(
+                        seen_in_training(after, columns, folds.within(fold))[rows],
+                        seen_in_training(before, columns, folds.within(fold))[rows],
+                        f"{kind}, {task}: a model's features changed with what judges it",
                     )
 
     def test_a_random_target_cannot_be_read_from_training_features(self, encoder: Encoder) -> None:
@@ -203,13 +223,8 @@ class EncoderSuite:
     def test_a_stretch_of_time_without_a_past_is_no_error(self, encoder: Encoder) -> None:
         for kind in encoder.kinds:
             for task in TASKS:
-                fitted, columns = fit(
-                    encoder,
-                    kind,
-                    target=example_target(task, ROWS),
-                    folds=example_folds(ROWS, by_time=True),
-                )
-                seen = seen_in_training(fitted, columns)
+                fitted, columns = fit(encoder, kind, target=example_target(task, ROWS))
+                seen = seen_in_training(fitted, columns, example_folds(ROWS, by_time=True))
                 require(not np.isinf(seen).any(), f"{kind}, {task}: finite or NaN")
 
     def test_blocks_survive_the_archive(self, encoder: Encoder) -> None:

@@ -25,13 +25,11 @@ def _fit(
     kind: Kind = "category",
     target: Target = TARGET,
     weight: np.ndarray | None = None,
-    folds: Folds | None = None,
     **parameters: Any,
 ) -> FittedEncoder:
-    folds = folds or example_folds(len(target.values), count=2)
     about = describe(columns, kind)
     loaded = ENCODERS.load(encoder)
-    return loaded.fit(columns, about, target, weight, folds, seed=0, **parameters)
+    return loaded.fit(columns, about, target, weight, seed=0, **parameters)
 
 
 def _run(fitted: FittedEncoder, *texts: str) -> np.ndarray:
@@ -67,17 +65,33 @@ def test_serving_sees_smoothed_means_of_all_rows_and_unseen_is_the_overall_mean(
 
 def test_training_sees_means_of_the_rows_its_fold_fits_on() -> None:
     folds = Folds((Fold(np.arange(4), np.arange(4, 8)), Fold(np.arange(4, 8), np.arange(4))), 8, "")
-    fitted = _fit("target", {"city": CITY}, alpha=1.0, folds=folds)
+    fitted = _fit("target", {"city": CITY}, alpha=1.0)
     assert fitted.out_of_fold is not None
+    seen = fitted.out_of_fold(folds)
     b_in_the_first_half = (0 + 1.0 * 0.5) / (1 + 1.0)
-    assert fitted.out_of_fold[4, 0] == pytest.approx(b_in_the_first_half)
-    assert fitted.out_of_fold[0, 0] == pytest.approx(0.75)  # no 'a' in the second half: its mean
+    assert seen[4, 0] == pytest.approx(b_in_the_first_half)
+    assert seen[0, 0] == pytest.approx(0.75)  # no 'a' in the second half: its mean
 
 
-def test_a_fold_without_a_past_gets_the_overall_mean() -> None:
-    fitted = _fit("target", {"city": CITY}, folds=example_folds(8, by_time=True, count=2))
+def test_a_fold_without_a_past_gets_the_mean_of_what_others_fit_on() -> None:
+    fitted = _fit("target", {"city": CITY})
     assert fitted.out_of_fold is not None
-    np.testing.assert_allclose(fitted.out_of_fold[:4, 0], Y.mean())
+    seen = fitted.out_of_fold(example_folds(8, by_time=True, count=2))
+    np.testing.assert_allclose(seen[:4, 0], Y[:4].mean())
+
+
+def test_what_judges_a_model_is_unknown_to_all_that_it_sees() -> None:
+    folds = example_folds(8, count=4)
+    fold = folds.parts[1]
+    other = Target(np.where(np.isin(np.arange(8), fold.judge), 1.0 - Y, Y), "binary", 2)
+    seen = []
+    for target in (TARGET, other):
+        made = _fit("target", {"city": CITY}, target=target, rank=True, scale=True).out_of_fold
+        assert made is not None
+        seen.append((made(folds), made(folds.within(fold))))
+    (plain, within), (plain_of_other, within_of_other) = seen
+    assert (plain != plain_of_other).any()  # the folds of a run do not do for it
+    np.testing.assert_array_equal(within, within_of_other)
 
 
 def test_weights_count_as_repeated_rows() -> None:
@@ -108,8 +122,8 @@ def test_a_cross_tells_what_neither_column_does() -> None:
     y = ((first == "p") ^ (second == "p")).astype(float)
     columns = {"first": first, "second": second}
     fitted = _fit("cross", columns, target=Target(y, "binary", 2))
-    seen = fitted.out_of_fold
-    assert seen is not None
+    assert fitted.out_of_fold is not None
+    seen = fitted.out_of_fold(example_folds(len(y)))
     assert seen[y == 1].min() > seen[y == 0].max()
 
 

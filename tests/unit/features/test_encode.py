@@ -30,7 +30,7 @@ COLUMNS = {f"a {kind}": example_cells(kind, ROWS) for kind in KINDS}
 
 def _fit(*specs: EncoderSpec, target: Target | None = None) -> FittedFeatures:
     target = target or example_target("binary", ROWS)
-    return fit_encoders(specs, COLUMNS, CONTRACT, target, None, example_folds(ROWS), 0)
+    return fit_encoders(specs, COLUMNS, CONTRACT, target, None, 0)
 
 
 def test_features_stand_in_the_order_of_the_specs() -> None:
@@ -38,13 +38,19 @@ def test_features_stand_in_the_order_of_the_specs() -> None:
     assert features.names == ("a boolean", "a number")
     expected = np.column_stack([COLUMNS["a boolean"], COLUMNS["a number"]])
     np.testing.assert_array_equal(features.matrix(COLUMNS), expected)
-    np.testing.assert_array_equal(features.training_matrix, expected)
+    np.testing.assert_array_equal(features.training_matrix(COLUMNS, example_folds(ROWS)), expected)
+    assert not len(features.places)
 
 
 def test_models_train_on_out_of_fold_features_and_are_served_others() -> None:
-    features = _fit(EncoderSpec("target", ("a category",)))
-    np.testing.assert_array_equal(features.training_matrix, features.encoders[0].out_of_fold)
-    assert not np.array_equal(features.training_matrix, features.matrix(COLUMNS))
+    features = _fit(EncoderSpec("number", ("a number",)), EncoderSpec("target", ("a category",)))
+    folds = example_folds(ROWS)
+    seen = features.training_matrix(COLUMNS, folds)
+    assert features.places.tolist() == [1]
+    np.testing.assert_array_equal(seen[:, 1:], features.out_of_fold(folds))
+    np.testing.assert_array_equal(seen[:, 0], features.matrix(COLUMNS)[:, 0])
+    assert not np.array_equal(seen, features.matrix(COLUMNS))
+    assert features.without_training().encoders[1].out_of_fold is None
 
 
 @pytest.mark.parametrize(
@@ -75,9 +81,10 @@ def test_a_plan_covers_every_kind_and_can_be_fitted(encoding: str, task: str) ->
     assert [spec.columns for spec in specs] == [(column.name,) for column in CONTRACT.columns]
     assert len(decisions) == len(specs)
     features = _fit(*specs, target=target)
-    assert not np.isinf(features.training_matrix).any()
+    seen = features.training_matrix(COLUMNS, example_folds(ROWS))
+    assert not np.isinf(seen).any()
     if encoding == "linear":
-        assert np.isfinite(features.training_matrix).all()
+        assert np.isfinite(seen).all()
         assert np.isfinite(features.matrix(COLUMNS)).all()
 
 
@@ -98,7 +105,7 @@ def test_many_classes_are_not_many_features_of_one_category() -> None:
 
 
 def test_no_encoder_gives_no_features_but_all_rows() -> None:
-    assert _fit().training_matrix.shape == (ROWS, 0)
+    assert _fit().training_matrix(COLUMNS, example_folds(ROWS)).shape == (ROWS, 0)
 
 
 @pytest.mark.parametrize("distinct", [30, 5_000])

@@ -9,7 +9,7 @@ from drivetrain.features.encoder import Target
 from drivetrain.features.encoders.hashed import encoder
 from drivetrain.graph.blocks.hashed import Hashed
 from drivetrain.graph.run import run_blocks
-from drivetrain.testing.columns import describe, example_folds
+from drivetrain.testing.columns import describe
 
 
 def murmur3(text: str) -> int:
@@ -49,7 +49,7 @@ def test_a_bucket_gives_mean_and_share_and_an_unseen_category_its_own_bucket_s()
     y = np.array([1.0] * 30 + [0.0] * 10)
     columns = {"c": texts}
     fitted = encoder.fit(
-        columns, describe(columns, "category"), Target(y, "binary", 2), None, example_folds(40),
+        columns, describe(columns, "category"), Target(y, "binary", 2), None,
         seed=0, buckets=64, alpha=1e-6,
     )  # fmt: skip
     assert fitted.names == ("c by hash:target", "c by hash:share")

@@ -13,16 +13,16 @@ from drivetrain.core.arrays import MISSING_TIME
 from drivetrain.core.contract import Kind
 from drivetrain.features.encode import ENCODERS, run_encoder
 from drivetrain.features.encoder import FittedEncoder
-from drivetrain.testing.columns import describe, example_folds, example_target
+from drivetrain.testing.columns import describe, example_target
 
 LARGEST = np.finfo(np.float32).max
 
 
 def _fit(encoder: str, kind: Kind, cells: np.ndarray, **parameters: Any) -> FittedEncoder:
     columns = {"x": cells}
-    target, folds = example_target("binary", len(cells)), example_folds(len(cells))
+    target = example_target("binary", len(cells))
     loaded = ENCODERS.load(encoder)
-    return loaded.fit(columns, describe(columns, kind), target, None, folds, seed=0, **parameters)
+    return loaded.fit(columns, describe(columns, kind), target, None, seed=0, **parameters)
 
 
 def _run(fitted: FittedEncoder, cells: np.ndarray) -> list[list[float]]:

@@ -11,7 +11,6 @@ from drivetrain.features.encoder import FittedEncoder, Target
 from drivetrain.features.encoders.arithmetic import encoder as arithmetic
 from drivetrain.features.encoders.group import encoder as group
 from drivetrain.graph.blocks.number import FLOAT32_MAX
-from drivetrain.testing.columns import example_folds
 
 NUMBERS = {"a": np.array([6.0, 1.0, np.nan, 1e308]), "b": np.array([3.0, 0.0, 2.0, 1e-300])}
 TOWNS = {
@@ -24,9 +23,7 @@ ABOUT = (Column(name="town", kind="category"), Column(name="price", kind="number
 def pair(operation: str) -> list[float]:
     about = (Column(name="a", kind="number"), Column(name="b", kind="number"))
     target = Target(np.arange(4.0), "regression")
-    fitted = arithmetic.fit(
-        NUMBERS, about, target, None, example_folds(4), seed=0, operation=operation
-    )
+    fitted = arithmetic.fit(NUMBERS, about, target, None, seed=0, operation=operation)
     return [float(value) for value in run_encoder(fitted, NUMBERS)[:, 0]]
 
 
@@ -44,9 +41,7 @@ def test_two_numbers_become_one(operation: str, expected: list[float]) -> None:
 
 def in_groups(about: tuple[Column, ...] = ABOUT) -> FittedEncoder:
     cells = {column.name: TOWNS[column.name] for column in about}
-    return group.fit(
-        cells, about, Target(np.arange(5.0), "regression"), None, example_folds(5), seed=0
-    )
+    return group.fit(cells, about, Target(np.arange(5.0), "regression"), None, seed=0)
 
 
 def test_a_row_is_compared_with_its_group_and_an_unknown_group_is_everyone() -> None:
@@ -64,8 +59,6 @@ def test_without_a_number_a_group_is_its_share_of_the_rows() -> None:
     towns = Column(name="town", kind="category")
     again = Column(name="again", kind="category")
     cells = {"town": TOWNS["town"], "again": TOWNS["town"]}
-    fitted = group.fit(
-        cells, (towns, again), Target(np.arange(5.0), "regression"), None, example_folds(5), seed=0
-    )
+    fitted = group.fit(cells, (towns, again), Target(np.arange(5.0), "regression"), None, seed=0)
     made = run_encoder(fitted, cells)
     assert made[:, 0].tolist() == pytest.approx([0.4, 0.4, 0.4, 0.4, 0.0])

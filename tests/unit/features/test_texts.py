@@ -29,7 +29,7 @@ TARGET = Target(Y, "binary", 2)
 def _fit(encoder: Encoder, texts: np.ndarray = TEXTS, **parameters: int) -> FittedEncoder:
     columns = {"note": texts}
     return encoder.fit(
-        columns, describe(columns, "text"), TARGET, None, example_folds(len(texts)), seed=0,
+        columns, describe(columns, "text"), TARGET, None, seed=0,
         **parameters,
     )  # fmt: skip
 
@@ -54,7 +54,8 @@ def test_a_score_tells_the_target_and_is_the_constant_without_known_words() -> N
     fitted = _fit(TextScoreEncoder())
     assert fitted.names == ("note:score",)
     assert fitted.out_of_fold is not None
-    assert fitted.out_of_fold[Y == 1].min() > fitted.out_of_fold[Y == 0].max()
+    seen = fitted.out_of_fold(example_folds(len(TEXTS)))
+    assert seen[Y == 1].min() > seen[Y == 0].max()
     empty, unknown = run_encoder(fitted, {"note": np.array(["", "zebra"], object)})[:, 0]
     assert empty == unknown
 
@@ -99,7 +100,6 @@ def test_topics_bring_texts_of_alike_words_together_and_ignore_unknown_ones() ->
         describe(columns, "text"),
         TARGET,
         None,
-        example_folds(len(TEXTS)),
         seed=0,
         topics=2,
     )

@@ -18,7 +18,7 @@ FOLDS = Folds(
 
 def fit(**parameters: object) -> FittedEncoder:
     return encoder.fit(
-        {"x": CELLS}, (Column(name="x", kind="number"),), Target(Y, "binary", 2), None, FOLDS,
+        {"x": CELLS}, (Column(name="x", kind="number"),), Target(Y, "binary", 2), None,
         seed=0, **parameters,
     )  # fmt: skip
 
@@ -43,4 +43,4 @@ def test_no_row_sees_its_own_fold() -> None:
     out_of_fold = fit(alpha=1.0).out_of_fold
     assert out_of_fold is not None
     # Row 2 (0.5, even fold) is told by row 3 alone: target 0, the odd fold's overall mean 2 / 4.
-    assert out_of_fold[2, 0] == np.float32(0.5 / 2)
+    assert out_of_fold(FOLDS)[2, 0] == np.float32(0.5 / 2)

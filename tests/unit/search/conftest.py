@@ -119,5 +119,5 @@ def study(tmp_path: Path, make_recipe: MakeRecipe) -> Study:
         tmp_path / "run", problem, x + 1.0, None, Folds(parts=parts, rows=12, kind="plain")
     )
     X = x[:, None].astype(np.float32)
-    made.add_matrix(make_recipe().matrix, X, X[:5])
+    made.add_matrix(make_recipe().matrix, X, X[:5], places=np.zeros(0, np.int64))
     return made

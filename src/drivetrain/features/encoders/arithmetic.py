@@ -14,7 +14,6 @@ import msgspec
 from drivetrain.core import settings
 from drivetrain.core.arrays import Columns, FloatVector
 from drivetrain.core.contract import Column, Kind
-from drivetrain.core.folds import Folds
 from drivetrain.features.encoder import FittedEncoder, Target
 from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.arithmetic import Arithmetic
@@ -44,7 +43,6 @@ class ArithmeticEncoder:
         about: tuple[Column, ...],
         target: Target,
         weight: FloatVector | None,
-        folds: Folds,
         *,
         seed: int,
         **parameters: Any,

@@ -14,7 +14,6 @@ import numpy as np
 from drivetrain.core import settings
 from drivetrain.core.arrays import Columns, FloatVector
 from drivetrain.core.contract import Column, Kind
-from drivetrain.core.folds import Folds
 from drivetrain.features.encoder import FittedEncoder, Target
 from drivetrain.features.flagged import with_missing_flag
 from drivetrain.graph.blocks.number import Number
@@ -40,7 +39,6 @@ class BooleanEncoder:
         about: tuple[Column, ...],
         target: Target,
         weight: FloatVector | None,
-        folds: Folds,
         *,
         seed: int,
         **parameters: Any,

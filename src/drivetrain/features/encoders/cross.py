@@ -12,7 +12,6 @@ from typing import Any
 from drivetrain.core import settings
 from drivetrain.core.arrays import Columns, FloatVector
 from drivetrain.core.contract import Column, Kind
-from drivetrain.core.folds import Folds
 from drivetrain.features.encoder import FittedEncoder, Target
 from drivetrain.features.target_means import Parameters, fit_target_means
 
@@ -29,13 +28,12 @@ class CrossEncoder:
         about: tuple[Column, ...],
         target: Target,
         weight: FloatVector | None,
-        folds: Folds,
         *,
         seed: int,
         **parameters: Any,
     ) -> FittedEncoder:
         options = settings.build(Parameters, parameters, source="encoder 'cross'")
-        return fit_target_means(columns, about, target, weight, folds, options)
+        return fit_target_means(columns, about, target, weight, options)
 
 
 encoder = CrossEncoder()

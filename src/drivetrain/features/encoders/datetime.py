@@ -16,7 +16,6 @@ import numpy as np
 from drivetrain.core import settings
 from drivetrain.core.arrays import MISSING_TIME, Columns, FloatVector
 from drivetrain.core.contract import Column, Kind
-from drivetrain.core.folds import Folds
 from drivetrain.features.encoder import FittedEncoder, Target
 from drivetrain.features.encoders.number import CLIP, spread
 from drivetrain.graph.block import Block
@@ -55,7 +54,6 @@ class DatetimeEncoder:
         about: tuple[Column, ...],
         target: Target,
         weight: FloatVector | None,
-        folds: Folds,
         *,
         seed: int,
         **parameters: Any,

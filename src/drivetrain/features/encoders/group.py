@@ -15,7 +15,6 @@ import numpy as np
 from drivetrain.core import settings
 from drivetrain.core.arrays import Columns, Features, FloatVector
 from drivetrain.core.contract import Column, Kind
-from drivetrain.core.folds import Folds
 from drivetrain.features.encoder import FittedEncoder, Target
 from drivetrain.features.levels import Levels, find_levels, read_texts
 from drivetrain.features.target_means import to_float32
@@ -43,7 +42,6 @@ class GroupEncoder:
         about: tuple[Column, ...],
         target: Target,
         weight: FloatVector | None,
-        folds: Folds,
         *,
         seed: int,
         **parameters: Any,

@@ -14,12 +14,12 @@ import msgspec
 import numpy as np
 
 from drivetrain.core import settings
-from drivetrain.core.arrays import Columns, FloatVector
+from drivetrain.core.arrays import Columns, Features, FloatVector
 from drivetrain.core.contract import Column, Kind
 from drivetrain.core.folds import Folds
 from drivetrain.features.encoder import FittedEncoder, Target
 from drivetrain.features.levels import Levels, read_texts
-from drivetrain.features.target_means import means_of, names_of, to_float32
+from drivetrain.features.target_means import TargetMeans, names_of, to_float32
 from drivetrain.graph.blocks.hashed import Hashed
 from drivetrain.graph.run import run_blocks
 
@@ -45,7 +45,6 @@ class HashedEncoder:
         about: tuple[Column, ...],
         target: Target,
         weight: FloatVector | None,
-        folds: Folds,
         *,
         seed: int,
         **parameters: Any,
@@ -59,15 +58,20 @@ class HashedEncoder:
         codes = found.astype(np.int64)
         rows = np.bincount(codes, minlength=count).astype(np.float64)
         levels = Levels(keys=("",) * count, counts=rows, codes=codes)
-        means, out_of_fold = means_of(levels, target, weight, folds, options.alpha)
+        means = TargetMeans(levels, target, weight, options.alpha)
+        of_buckets = means.table()[:-1]
         shares = rows / max(len(codes), 1)
-        table = to_float32(np.column_stack([means[:-1], shares]))
-        seen = to_float32(np.column_stack([out_of_fold, shares[codes]]))
+        table = to_float32(np.column_stack([of_buckets, shares]))
         names = (
-            *names_of(f"{column.name} by hash", means.shape[1]),
+            *names_of(f"{column.name} by hash", of_buckets.shape[1]),
             f"{column.name} by hash:share",
         )
-        return FittedEncoder((*texts.blocks, Hashed(texts.wire, "features", table)), names, seen)
+
+        def out_of_fold(folds: Folds) -> Features:
+            return to_float32(np.column_stack([means.out_of_fold(folds), shares[codes]]))
+
+        lookup = Hashed(texts.wire, "features", table)
+        return FittedEncoder((*texts.blocks, lookup), names, out_of_fold)
 
 
 encoder = HashedEncoder()

@@ -20,7 +20,6 @@ import numpy as np
 from drivetrain.core import settings
 from drivetrain.core.arrays import Columns, FloatVector
 from drivetrain.core.contract import Column, Kind
-from drivetrain.core.folds import Folds
 from drivetrain.features.encoder import FittedEncoder, Target
 from drivetrain.features.flagged import with_missing_flag
 from drivetrain.graph.blocks.number import Number
@@ -49,7 +48,6 @@ class NumberEncoder:
         about: tuple[Column, ...],
         target: Target,
         weight: FloatVector | None,
-        folds: Folds,
         *,
         seed: int,
         **parameters: Any,

@@ -14,7 +14,6 @@ import numpy as np
 from drivetrain.core import settings
 from drivetrain.core.arrays import Columns, FloatVector
 from drivetrain.core.contract import Column, Kind
-from drivetrain.core.folds import Folds
 from drivetrain.features.encoder import FittedEncoder, Target
 from drivetrain.features.levels import find_levels, read_texts
 from drivetrain.graph.blocks.lookup import Lookup
@@ -39,7 +38,6 @@ class OneHotEncoder:
         about: tuple[Column, ...],
         target: Target,
         weight: FloatVector | None,
-        folds: Folds,
         *,
         seed: int,
         **parameters: Any,

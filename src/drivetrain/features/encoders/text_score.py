@@ -8,13 +8,15 @@ of all targets. A column without any word twice becomes its missing flag.
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 
 from drivetrain.core import settings
-from drivetrain.core.arrays import Columns, FloatMatrix, FloatVector, IndexVector
+from drivetrain.core.arrays import Columns, Features, FloatMatrix, FloatVector, IndexVector
 from drivetrain.core.contract import Column, Kind
 from drivetrain.core.folds import Folds
 from drivetrain.features.encoder import FittedEncoder, Target
@@ -52,7 +54,6 @@ class TextScoreEncoder:
         about: tuple[Column, ...],
         target: Target,
         weight: FloatVector | None,
-        folds: Folds,
         *,
         seed: int,
         **parameters: Any,
@@ -73,14 +74,7 @@ class TextScoreEncoder:
         matrix = sparse_words(words, columns[column.name])
         values = target.one_hot()
         model = _Ridge(matrix, values, weight, options.alpha)
-        everything = np.arange(len(values))
-        out_of_fold = np.empty_like(values)
-        for fold in folds.parts:
-            if len(fold.fit):
-                out_of_fold[fold.judge] = model.fitted(fold.fit).score(matrix[fold.judge])
-            else:
-                out_of_fold[fold.judge] = np.average(values, axis=0, weights=weight)
-        whole = model.fitted(everything)
+        whole = model.fitted(np.arange(len(values)))
         blocks = (
             words,
             Linear(whole.weights, whole.bias, input=tfidf, output=score),
@@ -90,7 +84,7 @@ class TextScoreEncoder:
             f"{column.name}:score" if values.shape[1] == 1 else f"{column.name}:score[{number}]"
             for number in range(values.shape[1])
         )
-        return FittedEncoder(blocks, names, out_of_fold.astype(np.float32))
+        return FittedEncoder(blocks, names, _OutOfFold(model))
 
 
 class _Fitted(msgspec.Struct, frozen=True):
@@ -99,6 +93,34 @@ class _Fitted(msgspec.Struct, frozen=True):
 
     def score(self, matrix: Any) -> FloatMatrix:
         return np.asarray(matrix @ self.weights + self.bias)
+
+
+@dataclass(frozen=True)
+class _OutOfFold:
+    """Scores of rows by regressions on the rows that their folds fit on.
+
+    Folds within two different folds fit on the same rows once each, so fits are kept.
+    """
+
+    model: _Ridge
+    fits: dict[str, _Fitted] = field(default_factory=dict)
+
+    def __call__(self, folds: Folds) -> Features:
+        model = self.model
+        known = folds.known
+        weight = None if model.weight is None else model.weight[known]
+        prior = np.average(model.values[known], axis=0, weights=weight)
+        scores = np.tile(prior, (len(model.values), 1))
+        for fold in folds.parts:
+            if len(fold.fit):
+                scores[fold.judge] = self._fitted(fold.fit).score(model.matrix[fold.judge])
+        return scores.astype(np.float32)
+
+    def _fitted(self, rows: IndexVector) -> _Fitted:
+        key = hashlib.sha256(rows.tobytes()).hexdigest()
+        if key not in self.fits:
+            self.fits[key] = self.model.fitted(rows)
+        return self.fits[key]
 
 
 class _Ridge(msgspec.Struct, frozen=True):

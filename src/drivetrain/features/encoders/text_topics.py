@@ -17,7 +17,6 @@ import numpy as np
 from drivetrain.core import settings
 from drivetrain.core.arrays import Columns, FloatMatrix, FloatVector
 from drivetrain.core.contract import Column, Kind
-from drivetrain.core.folds import Folds
 from drivetrain.features.encoder import FittedEncoder, Target
 from drivetrain.features.sparse_words import sparse_words
 from drivetrain.features.vocabulary import find_vocabulary
@@ -50,7 +49,6 @@ class TextTopicsEncoder:
         about: tuple[Column, ...],
         target: Target,
         weight: FloatVector | None,
-        folds: Folds,
         *,
         seed: int,
         **parameters: Any,

@@ -15,10 +15,9 @@ import numpy as np
 from drivetrain.core import settings
 from drivetrain.core.arrays import Columns, FloatVector
 from drivetrain.core.contract import Column, Kind
-from drivetrain.core.folds import Folds
 from drivetrain.features.encoder import FittedEncoder, Target
 from drivetrain.features.levels import Levels
-from drivetrain.features.target_means import means_of, names_of, to_float32
+from drivetrain.features.target_means import TargetMeans, names_of, to_float32
 from drivetrain.graph.blocks.number_lookup import NumberLookup
 
 
@@ -44,7 +43,6 @@ class ValueMeansEncoder:
         about: tuple[Column, ...],
         target: Target,
         weight: FloatVector | None,
-        folds: Folds,
         *,
         seed: int,
         **parameters: Any,
@@ -52,11 +50,11 @@ class ValueMeansEncoder:
         options = settings.build(Parameters, parameters, source="encoder 'value_means'")
         (column,) = about
         keys, levels = _find_values(columns[column.name], options)
-        table, out_of_fold = means_of(levels, target, weight, folds, options.alpha)
-        narrow = to_float32(table)
+        means = TargetMeans(levels, target, weight, options.alpha)
+        narrow = to_float32(means.table())
         lookup = NumberLookup(column.name, "features", keys, narrow[:-1], narrow[-1])
         names = names_of(f"{column.name} by value", narrow.shape[1])
-        return FittedEncoder((lookup,), names, to_float32(out_of_fold))
+        return FittedEncoder((lookup,), names, lambda folds: to_float32(means.out_of_fold(folds)))
 
 
 def _find_values(cells: FloatVector, options: Parameters) -> tuple[FloatVector, Levels]:

@@ -14,7 +14,6 @@ import msgspec
 from drivetrain.core import settings
 from drivetrain.core.arrays import Columns, FloatVector
 from drivetrain.core.contract import Column, Kind
-from drivetrain.core.folds import Folds
 from drivetrain.features.encoder import FittedEncoder, Target
 from drivetrain.features.vocabulary import find_vocabulary
 from drivetrain.graph.blocks.missing_flag import MissingFlag
@@ -41,7 +40,6 @@ class WordsEncoder:
         about: tuple[Column, ...],
         target: Target,
         weight: FloatVector | None,
-        folds: Folds,
         *,
         seed: int,
         **parameters: Any,
