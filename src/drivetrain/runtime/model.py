@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,13 +61,16 @@ class Model:
         """Turn rows into typed columns and count their breaches; see ``runtime.admit``."""
         return self._admission.admit(source)
 
-    def answer_row(self, source: object) -> tuple[AdmittedRow, dict[str, Array]] | None:
-        """Admit and run a dict of one row, or a list of one, sooner than the two alone.
+    def admit_one(self, source: object) -> AdmittedRow | None:
+        """Admit a dict of one row, or a list of one, sooner than :meth:`admit`.
 
-        None where only :meth:`admit` can decide what becomes of the row.
+        None where only that can decide what becomes of the row.
         """
-        row = self._admission.admit_one(source)
-        return None if row is None else (row, self._session.run_row(row.cells))
+        return self._admission.admit_one(source)
+
+    def run_rows(self, rows: Sequence[AdmittedRow]) -> dict[str, Array]:
+        """Run rows that were admitted one by one: what :meth:`run` says of them."""
+        return self._session.run_rows([row.cells for row in rows])
 
     def run(self, columns: Columns) -> dict[str, Array]:
         """Run the graph on typed columns and return its outputs as they are.
@@ -177,9 +181,9 @@ class Model:
                 for name in found}  # fmt: skip
 
     def _predict(self, source: object) -> dict[str, Array]:
-        one = self.answer_row(source)
-        if one is not None:
-            return one[1]
+        row = self._admission.admit_one(source)
+        if row is not None:
+            return self._session.run_rows([row.cells])
         admitted = self._admission.admit(source)
         return self._session.run(admitted.columns, admitted.rows)
 

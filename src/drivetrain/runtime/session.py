@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -88,14 +88,14 @@ class Session:
                 found = list(pool.map(self._call, parts))
         return {name: np.concatenate([part[name] for part in found]) for name in self.outputs}
 
-    def run_row(self, cells: Mapping[str, Any]) -> dict[str, Array]:
-        """Run one row of typed cells: what :meth:`run` does, 10 microseconds faster."""
+    def run_rows(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Array]:
+        """Run a few rows of typed cells: what :meth:`run` does, 10 microseconds faster."""
         feeds: Columns = {}
         for name, dtype, columns in self._row_tables:
-            feeds[name] = np.array([[cells[column] for column in columns]], dtype)
+            feeds[name] = np.array([[cells[column] for column in columns] for cells in rows], dtype)
         for name, dtype in self._row_columns:
-            column = np.empty(1, dtype)
-            column[0] = cells[name]
+            column = np.empty(len(rows), dtype)
+            column[:] = [cells[name] for cells in rows]
             feeds[name] = column
         found: Any = self._run(self._output_list, feeds, None)
         return dict(zip(self.outputs, found, strict=True))

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import perf_counter, time_ns
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -26,9 +26,19 @@ from drivetrain.serve.metrics import OTHER, Counts, Metrics
 from drivetrain.serve.operations import Operations
 from drivetrain.serve.page import Page
 from drivetrain.serve.payload import write_json
-from drivetrain.serve.protocol import JSON, PROTOCOLS, Protocol, Reply, Request, Route
+from drivetrain.serve.protocol import (
+    JSON,
+    PROTOCOLS,
+    Predicts,
+    Protocol,
+    Reply,
+    Request,
+    Route,
+    Steps,
+    finish,
+)
 from drivetrain.serve.routing import RoutingTable
-from drivetrain.serve.service import Service
+from drivetrain.serve.service import Question, Service
 from drivetrain.serve.settings import ServeSettings
 from drivetrain.serve.tracing import Spans
 
@@ -60,14 +70,25 @@ class Exchange:
         raw_path: bytes,
         headers: list[tuple[bytes, bytes]],
         client: tuple[str, int] | None,
+        began_s: float,
     ) -> None:
-        self.began_s = perf_counter()
+        self.began_s = began_s
         self.method = method
         self.path = raw_path.decode("ascii")
         self.headers = headers
         self.client = client
         self.route: Route | None = None
         self.protocol: Protocol | None = None
+
+
+Done: TypeAlias = Callable[[Reply, "list[tuple[bytes, bytes]]"], None]
+
+
+class _Begun(NamedTuple):
+    exchange: Exchange
+    steps: Steps
+    question: Question
+    done: Done
 
 
 class Disconnected(Exception):
@@ -105,7 +126,8 @@ class App:
         self.routes = RoutingTable(protocols)
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="predict")
         self._media: dict[str, bytes] = {}
-        self.admission = Admission(settings.max_in_flight, settings.deadline_s)
+        self.admission = Admission(settings.max_in_flight, settings.deadline_s, self.finish)
+        self._begun: list[_Begun] = []
         self._refusals: dict[bytes, bytes] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,7 +135,11 @@ class App:
         if scope["type"] != "http":
             raise NotImplementedError(f"ASGI scope '{scope['type']}'")
         exchange = Exchange(
-            scope["method"], scope["raw_path"], scope["headers"], scope.get("client")
+            scope["method"],
+            scope["raw_path"],
+            scope["headers"],
+            scope.get("client"),
+            perf_counter(),
         )
         arrived_s = scope.get("state", {}).get("arrived_s")
         if arrived_s is not None:
@@ -134,30 +160,43 @@ class App:
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
 
-    def answer(
-        self, exchange: Exchange, body: bytes, *, arrived_s: float | None = None
-    ) -> tuple[Reply, list[tuple[bytes, bytes]]] | None:
-        """Answer a whole POST request at once, whose turn it is: the reply and all its headers.
+    def begin(self, exchange: Exchange, body: bytes, done: Done) -> bool:
+        """Begin a whole POST request whose turn it is; :meth:`finish` ends what has begun.
 
-        None where the route is too slow for that. ``arrived_s`` is given if it had to wait.
+        ``done`` takes the reply and all its headers, at once or then. False where the route is too
+        slow for that.
         """
         try:
-            if arrived_s is not None:
-                self.admission.check(arrived_s)
+            self.admission.check(exchange.began_s)
             route, media, names = self._open(exchange)
             if route.is_slow:
-                return None
-            reply = route.handler(Request(body, media, names, exchange.headers), self.service)
+                return False
+            request = Request(body, media, names, exchange.headers)
+            if isinstance(route.handler, Predicts):
+                steps = route.handler.steps(request, self.service)
+                self._begun.append(_Begun(exchange, steps, next(steps), done))
+                return True
+            reply = route.handler(request, self.service)
         except Exception as error:
             reply = self._failed(exchange, error)
-        return reply, self._close(exchange, reply)
+        done(reply, self._close(exchange, reply))
+        return True
 
-    def is_slow(self, path: bytes) -> bool:
-        """Whether a POST request to this path runs on a thread whatever its size."""
+    def finish(self) -> None:
+        """Answer all requests that have begun, their rows in one call of the graph."""
+        begun, self._begun = self._begun, []
         try:
-            return self.routes.find("POST", path.decode("latin-1"))[0].is_slow
-        except DrivetrainError:
-            return False
+            answers = self.service.predict_each([each.question for each in begun])
+        except Exception as error:
+            answers = [error] * len(begun)
+        for each, answer in zip(begun, answers, strict=True):
+            try:
+                if isinstance(answer, Exception):
+                    raise answer
+                reply = finish(each.steps, answer)
+            except Exception as error:
+                reply = self._failed(each.exchange, error)
+            each.done(reply, self._close(each.exchange, reply))
 
     def _open(self, exchange: Exchange) -> tuple[Route, str, Mapping[str, str]]:
         """Find the route; check the key and what the headers say of the body."""

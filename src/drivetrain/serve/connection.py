@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from drivetrain.core.errors import RequestError
 from drivetrain.serve.app import App, Exchange
 from drivetrain.serve.payload import write_json
+from drivetrain.serve.protocol import Reply
 from drivetrain.serve.settings import ServeSettings
 
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
@@ -159,9 +160,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._head_bytes = 0
         if self._parts is None:
             super().on_message_complete()
-        elif self.served.admission.has_turn():
-            self._answer(self._parts)
-        elif self._pipelines or self.served.is_slow(self._path):
+        elif self._pipelines:
             self._give_task()
             super().on_message_complete()
         else:
@@ -172,16 +171,12 @@ class BoundedConnection(HttpToolsProtocol):
     def _at_turn(self, lined_up_s: float) -> None:
         # else it was answered before its turn, or its client has gone
         if self._lined_up_s == lined_up_s and not self.transport.is_closing():
-            self._answer_lined_up()
+            self._begin(lined_up_s)
 
     def _answer_lined_up(self) -> None:
-        arrived_s, self._lined_up_s = self._lined_up_s, None
-        self.served.admission.queued -= 1
-        self._answer(self._parts or [], arrived_s)
-
-    @property
-    def _path(self) -> bytes:
-        return self.url.partition(b"?")[0]
+        if self._lined_up_s is not None:
+            self._begin(self._lined_up_s)
+            self.served.finish()
 
     def _give_task(self) -> None:
         """Let a request wait for its turn, or for its body, in a task of its own."""
@@ -190,16 +185,19 @@ class BoundedConnection(HttpToolsProtocol):
         for part in parts:
             super().on_body(part)
 
-    def _answer(self, parts: list[bytes], arrived_s: float | None = None) -> None:
-        exchange = Exchange("POST", self._path, self.headers, self.client)
+    def _begin(self, arrived_s: float) -> None:
+        self._lined_up_s = None
+        self.served.admission.queued -= 1
+        parts = self._parts or []
+        path = self.url.partition(b"?")[0]
+        exchange = Exchange("POST", path, self.headers, self.client, arrived_s)
         body = parts[0] if len(parts) == 1 else b"".join(parts)
-        found = self.served.answer(exchange, body, arrived_s=arrived_s)
-        if found is None:
+        if not self.served.begin(exchange, body, self._write):
             self._give_task()
             super().on_message_complete()
-            return
+
+    def _write(self, reply: Reply, headers: list[tuple[bytes, bytes]]) -> None:
         self._parts = None
-        reply, headers = found
         lines = [STATUS_LINE[reply.status]]
         for name, value in (*self.server_state.default_headers, *headers):
             lines += (name, b": ", value, b"\r\n")

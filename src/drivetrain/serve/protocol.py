@@ -11,7 +11,7 @@ conformance suite can ask all of them for the same rows, and documents can show 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import msgspec
@@ -19,7 +19,7 @@ import msgspec
 from drivetrain.core.contract import Contract
 from drivetrain.core.plugins import Plugins
 from drivetrain.serve.auth import Scope
-from drivetrain.serve.service import Answer, Service
+from drivetrain.serve.service import Answer, Question, Service
 
 JSON = "application/json"
 OutputName: TypeAlias = Literal[
@@ -61,6 +61,32 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
 
 
 Handler: TypeAlias = Callable[[Request, Service], Reply]
+Steps: TypeAlias = Generator[Question, Answer, Reply]
+
+
+class Predicts:
+    """A handler that asks a model once: a generator that yields what it asks and gets the answer.
+
+    So the rows of requests that are there at the same time go through the graph in one call.
+    """
+
+    def __init__(self, steps: Callable[[Request, Service], Steps]) -> None:
+        self.steps = steps
+
+    def __call__(self, request: Request, service: Service) -> Reply:
+        """Answer one request alone."""
+        steps = self.steps(request, service)
+        return finish(steps, service.predict(*next(steps)))
+
+
+def finish(steps: Steps, answer: Answer) -> Reply:
+    """Give a handler its answer; return its reply."""
+    try:
+        steps.send(answer)
+    except StopIteration as end:
+        reply: Reply = end.value
+        return reply
+    raise RuntimeError("a handler asks a second time")
 
 
 class Route(msgspec.Struct, frozen=True):

@@ -37,8 +37,11 @@ class Scorer(Protocol):
     def run(self, columns: Columns) -> dict[str, Array]:
         """Return ``prediction`` (n,) and, for a classification, ``probabilities`` (n, classes)."""
 
-    def answer_row(self, source: object) -> tuple[AdmittedRow, dict[str, Array]] | None:
-        """Admit and run a single row sooner; None where only :meth:`admit` can decide."""
+    def admit_one(self, source: object) -> AdmittedRow | None:
+        """Admit a single row sooner; None where only :meth:`admit` can decide."""
+
+    def run_rows(self, rows: Sequence[AdmittedRow]) -> dict[str, Array]:
+        """Run rows that were admitted one by one."""
 
 
 class Served:

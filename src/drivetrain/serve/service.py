@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from time import perf_counter
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -59,6 +59,21 @@ class Logged(msgspec.Struct, frozen=True, gc=False):
     answer: Answer
     at_us: int
     role: Role
+
+
+class Question(NamedTuple):
+    """What a handler asks of a model."""
+
+    served: Served
+    rows: Rows
+
+
+class _Found(NamedTuple):
+    inputs: Columns | AdmittedRow
+    outputs: dict[str, Array]
+    rows: int
+    breaches: Breaches
+    seconds: float
 
 
 class Service:
@@ -152,34 +167,75 @@ class Service:
         RequestError
             If there are more rows than one request may have.
         """
-        if served.split is not None:
-            served = served.split.by_rows(rows)
-        at_us, prediction_id = new_id()
-        began_s = perf_counter()
-        try:
-            inputs, outputs, count, breaches = self._run(served.model, rows)
-        except Exception:
-            with self._lock:
-                self._tally(served).failed += role == "answer"
-            raise
-        self._count(role, served, count, breaches, perf_counter() - began_s)
-        answer = Answer(outputs, count, prediction_id, served.version)
-        if self.log is not None and count:
-            self.log.add(Logged(served, inputs, answer, at_us, role))
-        if self._lineup is not None and self._lineup.shadows and role == "answer":
-            self.shadow.offer(self._lineup.shadows, rows, count)
-        return answer
+        (found,) = self.predict_each([Question(served, rows)], role=role)
+        if isinstance(found, Exception):
+            raise found
+        return found
 
-    def _run(
-        self, model: Scorer, rows: Rows
-    ) -> tuple[Columns | AdmittedRow, dict[str, Array], int, Breaches]:
-        one = model.answer_row(rows)
-        if one is not None:
-            return *one, 1, one[0].breaches
-        admitted = model.admit(rows)
+    def predict_each(
+        self, questions: Sequence[Question], *, role: Role = "answer"
+    ) -> list[Answer | Exception]:
+        """Answer each as :meth:`predict` does, single rows in one call of their model."""
+        answers: list[Any] = [None] * len(questions)
+        together: dict[Served, list[tuple[int, AdmittedRow]]] = {}
+        began_s = perf_counter()
+        for place, (served, rows) in enumerate(questions):
+            if served.split is not None:
+                served = served.split.by_rows(rows)
+            try:
+                row = served.model.admit_one(rows)
+                if row is not None:
+                    together.setdefault(served, []).append((place, row))
+                    continue
+                asked_s = perf_counter()
+                answers[place] = self._answer_table(served, rows, role)
+                began_s += perf_counter() - asked_s
+            except Exception as error:
+                answers[place] = self._failed(served, role, error)
+        for served, group in together.items():
+            try:
+                outputs = served.model.run_rows([row for _, row in group])
+            except Exception as error:
+                for place, _ in group:  # it may be the fault of one of them
+                    alone = len(group) > 1
+                    answers[place] = (
+                        self.predict_each([questions[place]], role=role)[0]
+                        if alone
+                        else self._failed(served, role, error)
+                    )
+                continue
+            each_s = (perf_counter() - began_s) / len(group)
+            for at, (place, row) in enumerate(group):
+                own = {name: values[at : at + 1] for name, values in outputs.items()}
+                found = _Found(row, own, 1, row.breaches, each_s)
+                answers[place] = self._keep(served, questions[place].rows, found, role)
+        return answers
+
+    def _answer_table(self, served: Served, rows: Rows, role: Role) -> Answer:
+        began_s = perf_counter()
+        admitted = served.model.admit(rows)
         if admitted.rows > self.max_rows:
             raise _too_many(admitted.rows, self.max_rows)
-        return admitted.columns, model.run(admitted.columns), admitted.rows, admitted.breaches
+        outputs = served.model.run(admitted.columns)
+        seconds = perf_counter() - began_s
+        found = _Found(admitted.columns, outputs, admitted.rows, admitted.breaches, seconds)
+        return self._keep(served, rows, found, role)
+
+    def _keep(self, served: Served, rows: Rows, found: _Found, role: Role) -> Answer:
+        """Count what was answered, let it be logged, and let shadows answer it too."""
+        at_us, prediction_id = new_id()
+        self._count(role, served, found.rows, found.breaches, found.seconds)
+        answer = Answer(found.outputs, found.rows, prediction_id, served.version)
+        if self.log is not None and found.rows:
+            self.log.add(Logged(served, found.inputs, answer, at_us, role))
+        if self._lineup is not None and self._lineup.shadows and role == "answer":
+            self.shadow.offer(self._lineup.shadows, rows, found.rows)
+        return answer
+
+    def _failed(self, served: Served, role: Role, error: Exception) -> Exception:
+        with self._lock:
+            self._tally(served).failed += role == "answer"
+        return error
 
     def _tally(self, served: Served) -> Tally:
         name = served.model.manifest.content_hash

@@ -55,9 +55,13 @@ class TabularModel:
         """Turn rows into typed columns."""
         return self._admission.admit(source)
 
-    def answer_row(self, source: object) -> tuple[AdmittedRow, dict[str, Array]] | None:
+    def admit_one(self, source: object) -> AdmittedRow | None:
         """Leave every row to :meth:`admit`."""
         return None
+
+    def run_rows(self, rows: Sequence[AdmittedRow]) -> dict[str, Array]:
+        """Run rows that were admitted one by one; there are none."""
+        raise NotImplementedError
 
     def run(self, columns: Columns) -> dict[str, Array]:
         """Return ``prediction`` and, for a classification, ``probabilities``."""

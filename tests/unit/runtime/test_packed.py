@@ -120,6 +120,6 @@ def test_a_row_of_cells_is_its_row_in_the_batch(is_packed: bool) -> None:
     session = Session(model, threads=1)
     batch = session.run(COLUMNS, ROWS)
     for row in range(ROWS):
-        made = session.run_row({name: cells[row] for name, cells in COLUMNS.items()})
+        made = session.run_rows([{name: cells[row] for name, cells in COLUMNS.items()}])
         assert made["prediction"].tolist() == batch["prediction"][row : row + 1].tolist()
         assert made["probabilities"].tobytes() == batch["probabilities"][row : row + 1].tobytes()

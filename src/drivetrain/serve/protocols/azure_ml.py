@@ -17,8 +17,18 @@ from msgspec import UNSET, UnsetType
 from drivetrain.core.contract import Contract
 from drivetrain.runtime.methods import rows_of_answers
 from drivetrain.serve.payload import read_json, refused, write_json
-from drivetrain.serve.protocol import Call, Cell, OutputName, Protocol, Reply, Request, Route
-from drivetrain.serve.service import Rows, Service
+from drivetrain.serve.protocol import (
+    Call,
+    Cell,
+    OutputName,
+    Predicts,
+    Protocol,
+    Reply,
+    Request,
+    Route,
+    Steps,
+)
+from drivetrain.serve.service import Question, Rows, Service
 from drivetrain.serve.tables import (
     Params,
     Records,
@@ -70,12 +80,13 @@ class AzureML(Protocol):
         return only(msgspec.json.decode(body), output)
 
 
-def _score(request: Request, service: Service) -> Reply:
+@Predicts
+def _score(request: Request, service: Service) -> Steps:
     served = service.served()
     asked = read_json(_decoder, request.body)
     rows = _rows(asked, served.contract)
     method = asked_method(served, asked.params)
-    answer = service.predict(served, rows)
+    answer = yield Question(served, rows)
     return Reply(write_json(rows_of_answers(answer.outputs, method)), answer=answer)
 
 

@@ -19,8 +19,18 @@ from drivetrain.core.contract import Contract
 from drivetrain.runtime.methods import rows_of_answers
 from drivetrain.serve.explanation import MOST_ROWS, check_rows, explain_rows
 from drivetrain.serve.payload import read_json, refused, write_json
-from drivetrain.serve.protocol import Call, Cell, OutputName, Protocol, Reply, Request, Route
-from drivetrain.serve.service import Service
+from drivetrain.serve.protocol import (
+    Call,
+    Cell,
+    OutputName,
+    Predicts,
+    Protocol,
+    Reply,
+    Request,
+    Route,
+    Steps,
+)
+from drivetrain.serve.service import Question, Service
 from drivetrain.serve.tables import (
     PREDICTIONS_SCHEMA,
     Columns,
@@ -120,7 +130,8 @@ def _ready(request: Request, service: Service) -> Reply:
     return Reply(body, status=200 if service.is_ready else 503)
 
 
-def _predict(request: Request, service: Service) -> Reply:
+@Predicts
+def _predict(request: Request, service: Service) -> Steps:
     served = service.served(request.names["model"])
     asked = read_json(_decoder, request.body)
     if (asked.instances is UNSET) == (asked.inputs is UNSET):
@@ -132,7 +143,7 @@ def _predict(request: Request, service: Service) -> Reply:
         member = "predictions"
         rows = rows_of_instances(asked.instances, served.contract, "instances")
     method = asked_method(served, asked.parameters)
-    answer = service.predict(served, rows)
+    answer = yield Question(served, rows)
     return Reply(write_json({member: rows_of_answers(answer.outputs, method)}), answer=answer)
 
 

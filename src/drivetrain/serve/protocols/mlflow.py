@@ -23,8 +23,19 @@ from drivetrain.core.contract import Contract
 from drivetrain.runtime.methods import rows_of_answers
 from drivetrain.serve.arrow_body import ARROW, PARQUET, read_table, write_answer
 from drivetrain.serve.payload import read_json, refused, write_json
-from drivetrain.serve.protocol import JSON, Call, Cell, OutputName, Protocol, Reply, Request, Route
-from drivetrain.serve.service import Rows, Service
+from drivetrain.serve.protocol import (
+    JSON,
+    Call,
+    Cell,
+    OutputName,
+    Predicts,
+    Protocol,
+    Reply,
+    Request,
+    Route,
+    Steps,
+)
+from drivetrain.serve.service import Question, Rows, Service
 from drivetrain.serve.tables import (
     PREDICTIONS_SCHEMA,
     Columns,
@@ -126,7 +137,8 @@ def _version(request: Request, service: Service) -> Reply:
     return Reply(version("drivetrain").encode(), media=_TEXT)
 
 
-def _invocations(request: Request, service: Service) -> Reply:
+@Predicts
+def _invocations(request: Request, service: Service) -> Steps:
     served = service.served()
     params = None
     if request.media == JSON:
@@ -137,7 +149,7 @@ def _invocations(request: Request, service: Service) -> Reply:
     else:
         rows = read_table(request.body, request.media, service)
     method = asked_method(served, params)
-    answer = service.predict(served, rows)
+    answer = yield Question(served, rows)
     if request.header(b"accept") == ARROW:
         return Reply(write_answer(answer, served), media=ARROW, answer=answer)
     body = write_json({"predictions": rows_of_answers(answer.outputs, method)})

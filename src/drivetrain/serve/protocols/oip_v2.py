@@ -17,9 +17,20 @@ from drivetrain.core.arrays import Array
 from drivetrain.core.contract import Contract
 from drivetrain.core.errors import Value
 from drivetrain.serve.payload import read_json, refused, write_json
-from drivetrain.serve.protocol import JSON, Call, Cell, OutputName, Protocol, Reply, Request, Route
+from drivetrain.serve.protocol import (
+    JSON,
+    Call,
+    Cell,
+    OutputName,
+    Predicts,
+    Protocol,
+    Reply,
+    Request,
+    Route,
+    Steps,
+)
 from drivetrain.serve.raw_tensors import fill, only_tensor, raw_of, split_body
-from drivetrain.serve.service import Served, Service
+from drivetrain.serve.service import Question, Served, Service
 from drivetrain.serve.tensors import (
     Tensor,
     datatype_of,
@@ -180,7 +191,8 @@ def _metadata(request: Request, service: Service) -> Reply:
     return Reply(write_json(described))
 
 
-def _infer(request: Request, service: Service) -> Reply:
+@Predicts
+def _infer(request: Request, service: Service) -> Steps:
     served = _asked(request, service)
     header = request.header(_HEAD_LENGTH)
     head, rest = (request.body, None) if header is None else split_body(request.body, header)
@@ -192,7 +204,7 @@ def _infer(request: Request, service: Service) -> Reply:
         if rest is not None:
             asked = msgspec.structs.replace(asked, inputs=fill(asked.inputs, rest))
     names = _outputs(asked, served)
-    answer = service.predict(served, rows_of(asked.inputs, served.contract))
+    answer = yield Question(served, rows_of(asked.inputs, served.contract))
     reply: dict[str, Any] = {"model_name": served.name, "model_version": answer.version}
     if asked.id is not None:
         reply["id"] = asked.id

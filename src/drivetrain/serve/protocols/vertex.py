@@ -17,8 +17,18 @@ import msgspec
 from drivetrain.core.contract import Contract
 from drivetrain.runtime.methods import rows_of_answers
 from drivetrain.serve.payload import read_json, write_json
-from drivetrain.serve.protocol import Call, Cell, OutputName, Protocol, Reply, Request, Route
-from drivetrain.serve.service import Service
+from drivetrain.serve.protocol import (
+    Call,
+    Cell,
+    OutputName,
+    Predicts,
+    Protocol,
+    Reply,
+    Request,
+    Route,
+    Steps,
+)
+from drivetrain.serve.service import Question, Service
 from drivetrain.serve.tables import (
     PREDICTIONS_SCHEMA,
     Params,
@@ -78,12 +88,13 @@ def _health(request: Request, service: Service) -> Reply:
     return Reply(b"{}")
 
 
-def _predict(request: Request, service: Service) -> Reply:
+@Predicts
+def _predict(request: Request, service: Service) -> Steps:
     served = service.served()
     asked = read_json(_decoder, request.body)
     rows = rows_of_instances(asked.instances, served.contract, "instances")
     method = asked_method(served, asked.parameters)
-    answer = service.predict(served, rows)
+    answer = yield Question(served, rows)
     return Reply(
         write_json({"predictions": rows_of_answers(answer.outputs, method)}), answer=answer
     )
