@@ -42,6 +42,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._parts: list[bytes] | None = None  # body of a request to be answered at its end
         self._lined_up_s: float | None = None  # since when a whole request waits for its turn
+        self._idle_since_s: float | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
         self._pipelines = False  # has sent a request before the last one was answered
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -55,11 +57,14 @@ class BoundedConnection(HttpToolsProtocol):
             self._lined_up_s = None
             self.served.admission.queued -= 1
         super().connection_lost(exc)
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         self._unset_keepalive_if_required()
         self.pipeline.clear()
 
     def data_received(self, data: bytes) -> None:
         self._head_bytes += len(data)
+        self._idle_since_s = None
         if (self._in_head or not self._in_request) and (b"pgrade" in data or b"PGRADE" in data):
             data = _without_upgrade(data)
         super().data_received(data)
@@ -77,7 +82,7 @@ class BoundedConnection(HttpToolsProtocol):
             self._pipelines = True
             self._answer_lined_up()  # what it needs is overwritten by the next request
         self._in_request = self._in_head = True
-        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -90,13 +95,21 @@ class BoundedConnection(HttpToolsProtocol):
             self._parts = []
             return
         if error is None:
-            super().on_headers_complete()
+            self._make_task()
             return
         served, self.app = self.app, _refusal(error)
         try:
-            super().on_headers_complete()
+            self._make_task()
         finally:
             self.app = served
+
+    def _make_task(self) -> None:
+        """Hand a request whose headers are read to ASGI, whose scope is made only here."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = url, headers, expects
+        self.scope["headers"] = headers
+        super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         if app is self.served and cycle.scope["method"] == "POST":
@@ -181,7 +194,7 @@ class BoundedConnection(HttpToolsProtocol):
     def _give_task(self) -> None:
         """Let a request wait for its turn, or for its body, in a task of its own."""
         parts, self._parts = self._parts or [], None
-        super().on_headers_complete()
+        self._make_task()
         for part in parts:
             super().on_body(part)
 
@@ -210,10 +223,20 @@ class BoundedConnection(HttpToolsProtocol):
         self._keep_alive()
 
     def _keep_alive(self) -> None:
-        self._unset_keepalive_if_required()
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
+        """Close the connection if it idles too long; no timer is made for each request."""
+        self._idle_since_s = perf_counter()
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._check_idle)
+
+    def _check_idle(self) -> None:
+        self._idle_timer = None
+        if self._idle_since_s is None:  # busy: the timer is set again with its next answer
+            return
+        left_s = self._idle_since_s + self.timeout_keep_alive - perf_counter()
+        if left_s > 0:
+            self._idle_timer = self.loop.call_later(left_s, self._check_idle)
+        elif not self.transport.is_closing():
+            self.transport.close()
 
     def shutdown(self) -> None:
         if self._lined_up_s is not None:  # its headers were read: it is answered

@@ -18,6 +18,7 @@ from drivetrain.core.contract import Contract
 from drivetrain.core.manifest import Manifest
 from drivetrain.runtime.admit import Admitted, AdmittedRow
 from drivetrain.runtime.cells import UnreadableCell, canonical
+from drivetrain.runtime.methods import methods_of
 
 
 class Scorer(Protocol):
@@ -76,6 +77,7 @@ class Served:
         self.contract = model.contract
         self.classes = model.manifest.classes
         self.output_names = tuple(output.name for output in model.manifest.outputs)
+        self.methods = methods_of(self.output_names)
         self.background = background
         self.card = card
         self.split = split

@@ -11,7 +11,7 @@ import msgspec
 
 from drivetrain.core.contract import Contract
 from drivetrain.core.errors import RequestError, Value
-from drivetrain.runtime.methods import METHODS, PREDICT, PREDICT_ALL, methods_of
+from drivetrain.runtime.methods import METHODS, PREDICT, PREDICT_ALL
 from drivetrain.serve.payload import refused
 from drivetrain.serve.protocol import OutputName
 from drivetrain.serve.service import Rows, Served
@@ -66,7 +66,7 @@ def only(answers: list[Any], output: OutputName) -> list[Any]:
 def asked_method(served: Served, params: Params | None) -> str:
     """Return the method that the parameters ask for; RequestError if the model has none such."""
     method = PREDICT if params is None else params.method
-    methods = methods_of(served.output_names)
+    methods = served.methods
     if method in methods:
         return method
     got = method if method in METHODS or method == PREDICT_ALL else Value(method).described()

@@ -36,14 +36,17 @@ class Echo(Protocol):
 class Running:
     """An application behind a real socket."""
 
-    def __init__(self, **settings: float) -> None:
+    def __init__(self, *, idle_s: int = 5, **settings: float) -> None:
+        self.idle_s = idle_s
         self.echo = Echo()
         chosen = ServeSettings(**settings)  # type: ignore[arg-type]
         self.app = App(Service(), chosen, protocols={"echo": self.echo})
         self.connections: list[BoundedConnection] = []
 
     def _connect(self) -> BoundedConnection:
-        config = uvicorn.Config(self.app, lifespan="off", log_config=None)
+        config = uvicorn.Config(
+            self.app, lifespan="off", log_config=None, timeout_keep_alive=self.idle_s
+        )
         config.load()
         made = bounded(self.app)(config=config, server_state=ServerState(), app_state={})
         self.connections.append(made)
@@ -162,3 +165,19 @@ def test_a_server_that_ends_answers_who_is_in_line() -> None:
 
     run(test)
     assert running.app.admission.queued == 0
+
+
+def test_a_connection_that_idles_is_closed_and_one_that_asks_is_kept() -> None:
+    running = Running(idle_s=1)
+
+    async def test() -> None:
+        async with running.open() as (reader, writer):
+            began_s = perf_counter()
+            while perf_counter() - began_s < 1.2:
+                writer.write(request(3))
+                assert await answer(reader) == (200, b"3")
+            last_s = perf_counter()
+            assert await reader.read() == b""
+            assert perf_counter() - last_s > 0.9
+
+    run(test)

@@ -39,7 +39,7 @@ class Reader:
 
     def __init__(self, column: Column) -> None:
         self.column = column
-        self._known: dict[str, tuple[Any, int]] = {}
+        self.known: dict[str, tuple[Any, int]] = {}  # texts that came before, as they were read
         self.missing = frozenset({"", *(canonical(text) for text in column.missing_values)})
         policy = column.policy
         self.actions: tuple[Action, ...] = (
@@ -68,13 +68,13 @@ class Reader:
         """Do what :meth:`read` does, faster for texts that came before."""
         if type(cell) is not str:
             return self.read(cell)
-        pair = self._known.get(cell)
+        pair = self.known.get(cell)
         if pair is None:
             pair = self.read(cell)
             if len(cell) <= _KEPT_LENGTH:
-                if len(self._known) >= _KEPT_TEXTS:
-                    self._known = {}
-                self._known[cell] = pair
+                if len(self.known) >= _KEPT_TEXTS:
+                    self.known.clear()
+                self.known[cell] = pair
         return pair
 
     def read_many(self, cells: Cells) -> Reading:
