@@ -13,7 +13,10 @@ EXTRAS ?= train,serve,dev
 # A whole MLflow, whose server the tests start: it wants older libraries than ours.
 MLFLOW := .benchmarks/mlflow
 
-.PHONY: setup demo test mlflow check format docs constraints prove size clean
+# A real S3 server and the client of it, which want other versions of what others pin.
+S3 := .benchmarks/s3
+
+.PHONY: setup demo test mlflow s3 check format docs constraints prove size clean
 
 setup: $(STAMP)
 
@@ -35,7 +38,13 @@ $(MLFLOW)/.installed: | $(STAMP)
 	-$(PYTHON) -m venv $(MLFLOW) && $(MLFLOW)/bin/python -m pip install --quiet \
 		--disable-pip-version-check 'mlflow==3.17.2' && touch $@
 
-test: $(STAMP) $(MLFLOW)/.installed
+s3: $(S3)/.installed
+
+$(S3)/.installed: | $(STAMP)
+	-$(PYTHON) -m venv $(S3) && $(S3)/bin/python -m pip install --quiet \
+		--disable-pip-version-check 's3fs==2026.9.0' 'moto[s3,server]==5.2.5' && touch $@
+
+test: $(STAMP) $(MLFLOW)/.installed $(S3)/.installed
 	$(RUN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 check: $(STAMP)
@@ -66,4 +75,4 @@ size: $(STAMP)
 	$(RUN)/python -m benchmarks.size.run
 
 clean:
-	rm -rf $(VENV) $(MLFLOW) build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(MLFLOW) $(S3) build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

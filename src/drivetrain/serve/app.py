@@ -18,16 +18,16 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from drivetrain.core.errors import DrivetrainError, InternalError, RequestError
+from drivetrain.core.errors import DrivetrainError, InternalError
 from drivetrain.serve.access_log import access_line, trace_of
 from drivetrain.serve.admission import Admission
 from drivetrain.serve.auth import Keys
+from drivetrain.serve.head import authorization, media_of, too_large
 from drivetrain.serve.metrics import OTHER, Counts, Metrics
 from drivetrain.serve.operations import Operations
 from drivetrain.serve.page import Page
 from drivetrain.serve.payload import write_json
 from drivetrain.serve.protocol import (
-    JSON,
     PROTOCOLS,
     Predicts,
     Protocol,
@@ -203,9 +203,10 @@ class App:
         route, exchange.protocol, names = self.routes.find(exchange.method, exchange.path)
         exchange.route = route
         if self.keys is not None and not route.is_open:
-            self.keys.check(_authorization(exchange.headers), route.scope)
-        media = self._check_head(route, exchange.headers) if route.method == "POST" else ""
-        return route, media, names
+            self.keys.check(authorization(exchange.headers), route.scope)
+        if route.method == "GET":
+            return route, "", names
+        return route, media_of(route, exchange.headers, self.settings.max_body_bytes), names
 
     def _failed(self, exchange: Exchange, error: Exception) -> Reply:
         if not isinstance(error, DrivetrainError):  # a fault of ours: one line for the client
@@ -310,21 +311,6 @@ class App:
         if self.spans is not None:
             self.spans.close()
 
-    def _check_head(self, route: Route, headers: list[tuple[bytes, bytes]]) -> str:
-        """Return the media type of the body; RequestError for one that is refused unread."""
-        media = route.media[0]
-        for name, value in headers:
-            if name == b"content-type":
-                media = _JSON_TYPES.get(value) or _media_of(value)
-                if media not in route.media:
-                    raise _wrong_media(route)
-            elif name == b"content-length":
-                if len(value) > 19 or int(value) > self.settings.max_body_bytes:
-                    raise self._too_large()
-            elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
-                raise _encoded()
-        return media
-
     async def _body(self, receive: Receive) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -332,7 +318,7 @@ class App:
         body: bytes = message.get("body", b"")
         if not message.get("more_body", False):
             if len(body) > self.settings.max_body_bytes:
-                raise self._too_large()
+                raise too_large(self.settings.max_body_bytes)
             return body
         parts, size = [body], len(body)
         while message.get("more_body", False):
@@ -342,7 +328,7 @@ class App:
             part = message.get("body", b"")
             size += len(part)
             if size > self.settings.max_body_bytes:
-                raise self._too_large()
+                raise too_large(self.settings.max_body_bytes)
             parts.append(part)
         return b"".join(parts)
 
@@ -373,55 +359,6 @@ class App:
         if self.service.is_leaving:
             headers += _CLOSE
         return headers
-
-    def _too_large(self) -> RequestError:
-        return RequestError(
-            status=413,
-            where="the body",
-            expected=f"at most {self.settings.max_body_bytes} bytes",
-            got="more",
-            remedy="Send the rows in several requests.",
-            code="DT269",
-        )
-
-
-def _authorization(headers: list[tuple[bytes, bytes]]) -> str | None:
-    given = [value.decode("latin-1") for name, value in headers if name == b"authorization"]
-    return given[0] if len(given) == 1 else None  # two of them say nothing
-
-
-_JSON_TYPES = {b"application/json": JSON, b"application/json; charset=utf-8": JSON}
-
-
-def _media_of(value: bytes) -> str:
-    """Return a media type in lower case; '' for one in another charset than UTF-8."""
-    media, *parameters = value.decode("latin-1").lower().split(";")
-    for parameter in parameters:
-        if parameter.strip() not in ("charset=utf-8", 'charset="utf-8"', ""):
-            return ""
-    return media.strip()
-
-
-def _wrong_media(route: Route) -> RequestError:
-    return RequestError(
-        status=415,
-        where="header 'Content-Type'",
-        expected=" or ".join(route.media) + ", charset utf-8",
-        got="another",
-        remedy=f"Send the header 'Content-Type: {route.media[0]}'.",
-        code="DT270",
-    )
-
-
-def _encoded() -> RequestError:
-    return RequestError(
-        status=415,
-        where="header 'Content-Encoding'",
-        expected="a body that is not compressed",
-        got="a compressed one",
-        remedy="Send the body as it is.",
-        code="DT271",
-    )
 
 
 def _fault() -> InternalError:
