@@ -14,7 +14,7 @@ import msgspec
 
 from drivetrain.core.arrays import Array
 from drivetrain.core.contract import Breach
-from drivetrain.core.errors import ContractError, DrivetrainError, SettingError
+from drivetrain.core.errors import ContractError, DrivetrainError, ResourceError, SettingError
 from drivetrain.core.progress import Listener, Reporter, silent
 from drivetrain.core.settings import build
 from drivetrain.data.parts import Note, Parts, parts_in
@@ -100,7 +100,9 @@ def predict(
     DataError
         If the table cannot be read.
     SettingError
-        If ``out`` cannot be written, or is the table that is read.
+        If ``out`` is the table that is read.
+    ResourceError
+        If ``out`` cannot be written.
 
     Examples
     --------
@@ -115,16 +117,27 @@ def predict(
     reporter = Reporter(progress)
     model = Model.load(bundle, threads=chosen.threads)
     key = repr((model.manifest.content_hash, _state_of(data), chosen.piece_rows))
-    with _folder_of(target, data) as folder, parts_in(folder, key, _suffix(target)) as parts:
-        found = len(parts.notes)
-        try:
-            _predict_parts(model, data, chosen.piece_rows, parts, reporter)
-        except DrivetrainError:  # the same run would fail again
+    try:
+        with _folder_of(target, data) as folder, parts_in(folder, key, _suffix(target)) as parts:
+            found = len(parts.notes)
+            try:
+                _predict_parts(model, data, chosen.piece_rows, parts, reporter)
+            except DrivetrainError:  # the same run would fail again
+                parts.drop()
+                raise
+            elapsed_s = reporter.elapsed_s
+            _deliver(parts, target, folder)
             parts.drop()
-            raise
-        elapsed_s = reporter.elapsed_s
-        _deliver(parts, target, folder)
-        parts.drop()
+    except DrivetrainError:
+        raise
+    except OSError as error:  # no space, no right, a disk for reading only
+        raise ResourceError(
+            where=target,
+            expected="a place that can be written",
+            got=(error.strerror or str(error)).lower(),
+            remedy="Free space there, or choose another place with --out.",
+            code="DT3D1",
+        ) from error
     notes = parts.notes
     rows, new = sum(note.rows for note in notes), sum(note.rows for note in notes[found:])
     counted: Breaches = {}
