@@ -26,6 +26,7 @@ LEAST_WEIGHT = 0.05
 SURE_ENOUGH = 0.6  # share of resamples in which the blend must win
 RESAMPLES = 100
 MOST_ROWS = 50_000  # rows that are enough to choose on
+SPREAD_ROWS = 4_000  # rows that are enough to tell how sure a difference is
 
 
 @dataclass(frozen=True)
@@ -221,6 +222,26 @@ def error_of(
     """How far predictions on the blended scale are from perfect, >= 0."""
     perfect = 1.0 if metric.greater_is_better else 0.0
     return perfect - metric.gain(metric.function(y, as_scored(metric, prediction), weight))
+
+
+def spread_of(
+    metric: Metric,
+    y: FloatVector,
+    first: FloatMatrix,
+    second: FloatMatrix,
+    weight: FloatVector | None,
+    seed: int,
+) -> float:
+    """Return the standard error of the difference of two predictions' errors on the same rows."""
+    metric = find_metric("log_loss") if metric.needs == "label" else metric
+    n, rows = len(y), np.arange(len(y))
+    if n > SPREAD_ROWS:
+        rows = np.random.default_rng(seed).choice(n, SPREAD_ROWS, replace=False)
+    compared = paired_bootstrap(
+        metric, y[rows], as_scored(metric, first[rows]), as_scored(metric, second[rows]),
+        weight=None if weight is None else weight[rows], resamples=RESAMPLES, level=0.68, seed=seed,
+    )  # fmt: skip
+    return (compared.high - compared.low) / 2.0 * float(np.sqrt(len(rows) / n))
 
 
 def models_within(

@@ -31,6 +31,7 @@ def fold_gain(
     metric: Metric,
     rows: int,
     residuals: FloatVector | None,
+    truth: FloatMatrix | None = None,
 ) -> float:
     """Return what the mean over folds takes off the out-of-fold error, >= 0.
 
@@ -44,17 +45,21 @@ def fold_gain(
         Of the first proof rows, which are the holdout's.
     residuals
         Of a regression, out of fold, (n,): the truth is drawn with them around the mean.
+    truth
+        Answers to the same rows by which labels are drawn, (rows, t), the same for all that are
+        compared: a model that is too sure of itself would draw the gain too large. None: its own.
     """
     among = [trial for trial in trials if trial.key in weights]
     if rows == 0 or all(folds[trial.key] == 1 for trial in among):
         return 0.0
     metric = find_metric("log_loss") if metric.needs == "label" else metric
     answers = Answers(among, weights, min(rows, MOST_ROWS))
-    everything = answers.of({trial.key: len(trial.folds) for trial in among})
-    truth = _Truth(metric, everything, residuals)
-    alone = [truth.error(answers.of_one(number)) for number in range(SINGLES)]
+    if truth is None:
+        truth = answers.of({trial.key: len(trial.folds) for trial in among})
+    drawn = _Truth(metric, truth[:MOST_ROWS], residuals)
+    alone = [drawn.error(answers.of_one(number)) for number in range(SINGLES)]
     single = float(np.mean(alone))
-    gain = single - truth.error(answers.of(folds))
+    gain = single - drawn.error(answers.of(folds))
     return float(max(gain, 0.0)) if np.isfinite(gain) else 0.0
 
 

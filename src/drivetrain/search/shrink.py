@@ -20,6 +20,7 @@ WIDE_MARGIN = 0.02  # and that it may have more where nothing nearer is quick an
 ALIKE = 1.1  # costs whose difference is not worth any error
 QUICK_US, QUICK_ROWS_PER_S, SMALL_BYTES = 1_000.0, 20_000.0, 50_000_000
 FAST_MARGIN = 0.01  # that it may have more where that alone makes it fast
+MOST_RISK = 0.02  # share of the full ensemble's error that the choice may well have more
 FAST_US, FAST_ROWS_PER_S = 150.0, 100_000.0
 ADMISSION_NS = 15_000.0  # of a row in a batch, beside its models: encoders, the reading of cells
 
@@ -28,8 +29,9 @@ ADMISSION_NS = 15_000.0  # of a row in a batch, beside its models: encoders, the
 class Proposal:
     """One way to make the model: members with their weights, and how many models of each.
 
-    ``error``, >= 0, is out of fold, with what the mean over folds brings; ``cost_ns`` is expected
-    of a row in a batch on one core.
+    ``error``, >= 0, is out of fold, with what the mean over folds brings; ``spread`` is the
+    standard error of its difference to the full ensemble's; ``cost_ns`` is expected of a row in a
+    batch on one core.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Proposal:
     score: float
     cost_ns: float
     decision: Decision
+    spread: float = 0.0
 
     @property
     def models(self) -> int:
@@ -49,10 +52,11 @@ class Proposal:
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """A line of the front: a proposal, and what its own graph was measured to cost.
 
-    ``worse`` is how much larger its error is than the least of all, as a share of it; the figures
-    of a proposal that was not measured are None, and ``note`` says why. ``rows_per_s`` is by the
-    wall clock, ``free_rows_per_s`` by the work that it took: what a machine does that has nothing
-    else to do.
+    ``worse`` is how much larger its error is than the least of all, as a share of it; ``risk`` is
+    by how much it may well be larger than the full ensemble's: the difference and its standard
+    error. The figures of a proposal that was not measured are None, and ``note`` says why.
+    ``rows_per_s`` is by the wall clock, ``free_rows_per_s`` by the work that it took: what a
+    machine does that has nothing else to do.
     """
 
     name: str
@@ -62,6 +66,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     error: float
     worse: float
     expected_us: float
+    risk: float = 0.0
     latency_us: float | None = None
     rows_per_s: float | None = None
     free_rows_per_s: float | None = None
@@ -101,6 +106,7 @@ def propose(
     blends: Sequence[tuple[str, Blend, Mapping[str, int]]],
     costs_ns: Mapping[str, Sequence[float]],
     gain: Callable[[Mapping[str, float], Mapping[str, int]], float],
+    spread: Callable[[Mapping[str, float]], float],
 ) -> tuple[Proposal, ...]:
     """Make a proposal of each blend; equal ones are made once.
 
@@ -112,6 +118,8 @@ def propose(
         Of each of a trial's folds' models, by the trial's key.
     gain
         From weights and folds to what the mean over folds takes off the error.
+    spread
+        From weights to the standard error of the difference to the full ensemble's error.
     """
     found: dict[tuple[object, ...], Proposal] = {}
     for name, blend, folds in blends:
@@ -125,13 +133,14 @@ def propose(
                 score=blend.score,
                 cost_ns=sum(sum(costs_ns[key][:count]) for key, count in folds.items()),
                 decision=blend.decision,
+                spread=spread(blend.weights),
             )
     return tuple(found.values())
 
 
 def expected(proposals: Sequence[Proposal], cores: int) -> tuple[Measured, ...]:
-    """Return the proposals as lines of a front, by what they are expected to cost."""
-    least = min(one.error for one in proposals)
+    """Return the proposals, the full ensemble first, as lines by what they are expected to cost."""
+    least, full = min(one.error for one in proposals), proposals[0].error
     return tuple(
         Measured(
             name=one.name,
@@ -141,6 +150,7 @@ def expected(proposals: Sequence[Proposal], cores: int) -> tuple[Measured, ...]:
             error=one.error,
             worse=one.error / least - 1.0 if least > 0 else float(one.error > 0),
             expected_us=one.cost_ns / 1000.0,
+            risk=(one.error + one.spread - full) / full if full > 0 else 0.0,
             free_rows_per_s=1e9 * cores / (one.cost_ns + ADMISSION_NS),
         )
         for one in proposals
@@ -153,12 +163,15 @@ def choose(lines: Sequence[Measured], limits: Limits) -> Measured | None:
     Among those within the limits: the cheapest whose error is at most 0.25 % larger than the least,
     if it is quick and small (a row in 1 ms, 20,000 rows/s, 50 MB); else the best such that is at
     most 2 % worse; else the cheapest of at most 0.25 %. If that one is not fast (a row in 150 µs,
-    100,000 rows/s) and one of at most 1 % is, the best of those.
+    100,000 rows/s) and one of at most 1 % is, the best of those. Without limits none is taken that
+    may well be 2 % worse than the full ensemble, as long as another is quick and small.
     """
     allowed = [line for line in lines if not limits or limits.excess(line) <= 1.0]
+    if not limits and any(is_quick(line) for line in lines if line.risk <= MOST_RISK):
+        allowed = [line for line in lines if line.risk <= MOST_RISK]
     if not allowed:
         return None
-    least = min(line.error for line in (allowed if limits else lines))
+    least = min(line.error for line in allowed)
     for margin, has_to_be_quick in ((MARGIN, True), (WIDE_MARGIN, True), (MARGIN, False)):
         near = [
             line

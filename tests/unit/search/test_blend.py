@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivetrain.search.blend import Candidate, best_blend, models_within, smaller_blends
+from drivetrain.search.blend import Candidate, best_blend, models_within, smaller_blends, spread_of
 from drivetrain.stats.metrics import find_metric
 
 
@@ -118,3 +118,17 @@ def test_a_trial_counts_with_all_of_its_models(y: np.ndarray) -> None:
     candidates = [Candidate(str(i), noisy(y, 1.0, i + 1), 40.0, models=4) for i in range(2)]
     blend = best_blend(candidates, y, None, find_metric("rmse"), most_ns=50.0, seed=0)
     assert len(blend.weights) == 1
+
+
+def test_the_spread_of_a_difference_is_its_standard_error_and_shrinks_with_the_rows() -> None:
+    random = np.random.default_rng(0)
+
+    def spread(rows: int) -> float:
+        y = random.normal(size=rows)
+        first, second = (random.normal(size=(rows, 1)) for _ in range(2))
+        return spread_of(find_metric("mae"), y, y[:, None] + first, y[:, None] + second, None, 0)
+
+    # absolute normal numbers have the variance 1 - 2 / pi
+    expected = np.sqrt(2.0 * (1.0 - 2.0 / np.pi))
+    assert spread(1_000) == pytest.approx(expected / np.sqrt(1_000), rel=0.25)
+    assert spread(40_000) == pytest.approx(expected / np.sqrt(40_000), rel=0.25)

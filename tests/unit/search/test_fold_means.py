@@ -78,3 +78,22 @@ def test_one_model_alone_gains_nothing() -> None:
     gain = fold_gain([trial], {"a": 1.0}, {"a": 1}, metric=find_metric("auc"), rows=ROWS,
                          residuals=None)  # fmt: skip
     assert gain == 0.0
+
+
+def test_the_gain_by_a_truth_that_another_tells_is_the_one_that_its_labels_show() -> None:
+    random = np.random.default_rng(0)
+    truth = random.normal(size=ROWS)
+    p = 1.0 / (1.0 + np.exp(-truth))
+    y = (random.random(ROWS) < p).astype(float)
+    sure = fitted(3.0 * truth, noise=2.0, is_classes=True)
+    found = find_metric("log_loss")
+
+    def error(margin: np.ndarray) -> float:
+        own = sure.answer(margin)
+        return found.function(y, np.hstack([1.0 - own, own]), None)
+
+    told = fold_gain([sure], {"a": 1.0}, {"a": 6}, metric=found, rows=ROWS, residuals=None,
+                     truth=p[:, None])  # fmt: skip
+    single = np.mean([error(fold.margin) for fold in sure.folds])
+    mean = error(np.mean([fold.margin for fold in sure.folds], axis=0))
+    assert told == pytest.approx(single - mean, abs=0.03)

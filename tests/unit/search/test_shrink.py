@@ -50,6 +50,15 @@ def test_where_nothing_near_is_quick_two_percent_may_be_given_up() -> None:
     assert choose([slow, poor], Limits()) == slow
 
 
+def test_what_may_well_be_two_percent_worse_is_not_taken_while_another_is_quick() -> None:
+    full = line("full", 1.0, latency_us=500.0, rows_per_s=30_000.0, size_bytes=9_000_000)
+    lucky = line("lucky", 0.99, risk=0.021, **QUICK)
+    slow = line("full", 1.0, latency_us=500.0, rows_per_s=9_000.0, size_bytes=9_000_000)
+    assert choose([full, lucky], Limits()) == full
+    assert choose([slow, lucky], Limits()) == lucky
+    assert choose([full, lucky], Limits(max_latency_us=60.0)) == lucky
+
+
 @pytest.mark.parametrize(
     "limits",
     [Limits(max_latency_us=60.0), Limits(max_size_mb=1.5), Limits(min_rows_per_s=80_000.0)],
@@ -83,6 +92,7 @@ def test_equal_blends_are_proposed_once() -> None:
         ],
         {"a": (1.0, 1.0, 1.0, 1.0), "b": (9.0, 9.0, 9.0, 9.0)},
         lambda weights, folds: 0.01 * sum(folds.values()),
+        lambda weights: 0.05,
     )
     assert [(one.name, one.models, one.cost_ns) for one in proposals] == [
         ("full", 8, 40.0),
@@ -90,4 +100,5 @@ def test_equal_blends_are_proposed_once() -> None:
     ]
     lines = expected(proposals, cores=2)
     assert lines[0].worse == 0.0 < lines[1].worse
+    assert lines[1].risk == pytest.approx(lines[1].worse + 0.05 / proposals[0].error)
     assert msgspec.convert(msgspec.to_builtins(lines), tuple[Measured, ...]) == lines

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
+from drivetrain.core.arrays import FloatMatrix
 from drivetrain.core.errors import SettingError
 from drivetrain.core.findings import Decision
 from drivetrain.core.manifest import canonical_json
@@ -34,11 +36,16 @@ def teacher_of(pool: Pool, full: Proposal) -> Teacher:
     mixed = pool.mean(full.weights)
     training = np.full((len(judged), mixed.shape[1]), np.nan)
     training[judged] = mixed
-    among = [trial for trial in pool.trials if trial.key in full.weights]
-    rows = min(pool.run.rows.holdout.rows, len(next(iter(pool.run.proof.held_out.values()))))
-    holdout = Answers(among, full.weights, rows).of(full.folds)
+    holdout = full_answers(pool, full.weights)
     digest = hashlib.sha256(canonical_json([full.weights, full.folds])).hexdigest()[:12]
     return Teacher(digest, training, holdout)
+
+
+def full_answers(pool: Pool, weights: Mapping[str, float]) -> FloatMatrix:
+    """Return what a blend with all of its folds' models says of the held-out rows, (m, t)."""
+    among = [trial for trial in pool.trials if trial.key in weights]
+    rows = min(pool.run.rows.holdout.rows, len(next(iter(pool.run.proof.held_out.values()))))
+    return Answers(among, weights, rows).of({t.key: len(pool.costs_ns[t.key]) for t in among})
 
 
 def fit_student(pool: Pool, teacher: Teacher) -> Trial | None:
