@@ -3,10 +3,8 @@
     python -m benchmarks.inference.peers [--threads 1] [--only lightgbm torch …] [--trees 1000]
 
 Adult income with all its 14 mixed columns. Rows are 100,000 different ones, made by drawing two
-columns anew; single rows cycle through 1,000 of them. Compiled engines live in a venv of their own:
-
-    python -m venv .benchmarks/engines
-    .benchmarks/engines/bin/pip install tl2cgen treelite lleaves 'llvmlite<0.45' lightgbm scipy
+columns anew; single rows cycle through 1,000 of them. Compiled engines live in a venv of their own,
+``.benchmarks/engines``, which is made where it is not there.
 
 Every figure has its goal beside it. Other languages are proved by
 ``DRIVETRAIN_PROVE=1 pytest tests/integration/test_javascript.py``.
@@ -19,6 +17,7 @@ import json
 import math
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -45,6 +44,8 @@ from drivetrain.runtime.session import Session
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "examples" / "adult_income.csv.gz"
 ENGINES = ROOT / ".benchmarks" / "engines"
+# llvmlite 0.45 and later lack what lleaves 1.3.0 calls
+ENGINE_PACKAGES = ("tl2cgen", "treelite", "lleaves", "llvmlite<0.45", "lightgbm", "scipy")
 BATCH_ROWS, SINGLE_ROWS, FIT_ROWS = 100_000, 1_000, 30_000
 
 
@@ -127,10 +128,7 @@ def print_pair(pair: Pair, found: dict[str, float]) -> None:
 
 def compiled(pair: Pair, rows: pd.DataFrame, threads: int) -> None:
     """Print compiled engines beside our graph of the same trees and the same ready matrix."""
-    python = ENGINES / "bin" / "python"
-    if not python.exists():
-        print(f"\ncompiled engines: no {ENGINES.relative_to(ROOT)}; see {Path(__file__).name}")
-        return
+    python = made_engines()
     X = pair.matrix(rows)
     trees = trees_alone(pair)
     singles = [{"X": X[row : row + 1]} for row in range(SINGLE_ROWS)]
@@ -157,6 +155,18 @@ def compiled(pair: Pair, rows: pd.DataFrame, threads: int) -> None:
             f"{1000 * figures['batch_us'] / pair.trees:>10.1f}{note}"
         )
     print("goal: one row faster than the compiled engines")
+
+
+def made_engines() -> Path:
+    """Return the Python that has the engines; its venv is made once."""
+    python, whole = ENGINES / "bin" / "python", ENGINES / ".installed"
+    if not whole.exists():
+        print(f"making {ENGINES.relative_to(ROOT)}", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", ENGINES], check=True)
+        install = [python, "-m", "pip", "install", "--quiet", *ENGINE_PACKAGES]
+        subprocess.run(install, check=True)
+        whole.touch()
+    return python
 
 
 def trees_alone(pair: Pair) -> Any:
