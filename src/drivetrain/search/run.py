@@ -71,11 +71,18 @@ class _Search:
     _running: dict[int, tuple[_Open, FoldJob]] = field(default_factory=dict)
     _opened: dict[str, Draft] = field(default_factory=dict)  # what was begun, by its Recipe's key
     _late: set[int] = field(default_factory=set)  # killed by the run, or about to be
+    _has_fold: bool = False  # one that is fitted
     _told: float = 0.0  # when it was last said how far the search is
 
     def left_s(self) -> float:
-        """Seconds until the search must end: a little later while there is no trial at all."""
-        ends_s = self.window.ends_s - self._kept_s() if self.trials else self.window.latest_s
+        """Seconds until the search must end: later while nothing at all is fitted.
+
+        Once a fold is, there is a model of it: the other folds of the first trial are not worth
+        ending late.
+        """
+        ends_s = self.window.ends_s if self._has_fold else self.window.latest_s
+        if self.trials:
+            ends_s = self.window.ends_s - self._kept_s()
         return ends_s - self.budget.elapsed_s
 
     def _kept_s(self) -> float:
@@ -205,6 +212,7 @@ class _Search:
                 continue  # of a search before, which its crew's time ran out on
             trial, job = self._running.pop(one.number)
             trial.running -= 1
+            self._has_fold |= one.status == 0
             if one.status != 0:
                 by_clock = one.number in self._late or self.left_s() <= 0
                 trial.error = end_of(one.status, job, by_clock=by_clock)

@@ -49,3 +49,13 @@ def test_without_time_to_prove_models_of_every_row_the_judged_ones_ship(
             if one.subject == EVERY_ROW]  # fmt: skip
     assert len(told) == 1
     assert "no time left to prove" in told[0].reason
+
+
+def test_a_late_run_measures_no_smaller_models_and_expected_costs_choose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "spare_s", lambda self: -1.0)
+    monkeypatch.setattr("drivetrain.lifecycle.train.shrink_s", lambda *_: 1.0)
+    train(table(), "y", out=tmp_path / "bundle", time_limit=60.0, trials=1, workers=0)
+    front = read_bundle(tmp_path / "bundle").manifest.measured["front"]
+    assert all(line["latency_us"] is None for line in front)

@@ -14,11 +14,11 @@ import pytest
 from drivetrain.core.errors import InternalError, SettingError
 from drivetrain.core.machine import own_memory_bytes
 from drivetrain.core.progress import Progress, Reporter
-from drivetrain.search.budget import Budget
+from drivetrain.search.budget import Budget, Window
 from drivetrain.search.crew import Forking, Staff
 from drivetrain.search.journal import Header, open_run
 from drivetrain.search.portfolio import Draft
-from drivetrain.search.run import search
+from drivetrain.search.run import _Search, search
 from drivetrain.search.study import Study
 from drivetrain.search.trial import Trial
 
@@ -152,3 +152,12 @@ def test_a_trial_is_usable_with_the_folds_it_has(run: Any, study: Study) -> None
     assert not part.is_complete
     assert part.judged().sum() == 8
     assert part.score == pytest.approx(0.0, abs=1e-6)
+
+
+def test_only_a_search_that_has_fitted_nothing_at_all_goes_on_past_its_window() -> None:
+    budget = Budget(limit_s=10.0, began=0.0, clock=lambda: 8.0)
+    nothing: Any = None
+    one = _Search(nothing, nothing, nothing, budget, Window(9.0, 13.0), nothing, nothing, iter(()))
+    assert one.left_s() == 5.0
+    one._has_fold = True
+    assert one.left_s() == 1.0

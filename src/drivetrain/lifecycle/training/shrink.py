@@ -51,6 +51,7 @@ SHARE = 0.08  # of a run's time limit, kept for this
 SHORTEST_S = 20.0  # time limit below which nothing is kept, but where limits have to be met
 LEAST_S = 2.0  # kept where limits have to be met, however short the run
 PROOF_ROWS = 500  # held-out rows that a candidate is proved on; the one that ships on all
+COLUMN_S = 0.003  # that a candidate takes for each input column, on a machine with nothing else
 MEASURE_S = 0.3  # for one row alone, and as much for batches
 LARGEST_BYTES = 150_000_000  # expected, of what is still worth lowering
 BYTES_A_S = 20e6  # at which a graph is made, proved and opened
@@ -134,7 +135,7 @@ def _proposals(
 def _measured(pool: Pool, proposals: Sequence[Proposal], limits: Limits) -> tuple[Measured, ...]:
     """Measure as many proposals as there is time for, and choose."""
     lines = {line.name: line for line in expected(proposals, cores())}
-    if pool.run.shrink_s > 0:
+    if pool.run.shrink_s > 0 and (limits or _has_time_to_measure(pool.run)):
         known = {one.name: one for one in proposals}
         ends_s = pool.run.budget.elapsed_s + pool.run.shrink_s
         for name in _in_order(tuple(lines.values()), limits):
@@ -144,6 +145,12 @@ def _measured(pool: Pool, proposals: Sequence[Proposal], limits: Limits) -> tupl
     found = tuple(lines.values())
     chosen = choose(found, _eased(limits)) or choose(found, limits)
     return with_front(found, "" if chosen is None else chosen.name)
+
+
+def _has_time_to_measure(run: Run) -> bool:
+    """Tell whether one proposal can be measured; where none can, expected costs choose."""
+    needed_s = run.budget.slowness * COLUMN_S * run.budget.columns
+    return needed_s <= min(run.shrink_s, run.spare_s())
 
 
 def _in_order(lines: Sequence[Measured], limits: Limits) -> Iterator[str]:
