@@ -8,13 +8,14 @@ policy says in the open that some are coerced.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 import polars as pl
 
-from drivetrain.core.arrays import MISSING_TIME, Array
+from drivetrain.core.arrays import MISSING_TIME, Array, Columns
 from drivetrain.core.contract import (
     DEFAULT_MISSING_VALUES,
     Breach,
@@ -32,11 +33,20 @@ from drivetrain.data.target import infer_target, labelled_rows, refuse_unknown_c
 from drivetrain.runtime.admit import admit
 from drivetrain.runtime.cells import canonical
 
-__all__ = ["infer_contract", "labelled_rows", "without_columns"]
+__all__ = ["Inferred", "infer", "infer_contract", "labelled_rows", "without_columns"]
 
 SAMPLE_ROWS = 20_000
 MOST_CATEGORIES = 10_000  # more are not listed in the Contract, and no category is unseen then
 _LENIENT = Policy(junk="coerce")
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """A Contract, why it is so, and the typed columns of the rows that it was inferred from."""
+
+    contract: Contract
+    decisions: tuple[Decision, ...]
+    columns: Columns
 
 
 def infer_contract(
@@ -48,7 +58,21 @@ def infer_contract(
     missing_values: Sequence[str] | None = None,
     drop: Sequence[str] = (),
 ) -> tuple[Contract, tuple[Decision, ...]]:
-    """Infer what a valid row is.
+    """Infer what a valid row is, as :func:`infer` does; return the Contract and the decisions."""
+    found = infer(table, target, task=task, kinds=kinds, missing_values=missing_values, drop=drop)
+    return found.contract, found.decisions
+
+
+def infer(
+    table: Table,
+    target: str | None,
+    *,
+    task: Task | None = None,
+    kinds: Mapping[str, Kind] | None = None,
+    missing_values: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+) -> Inferred:
+    """Infer what a valid row is, reading every cell once.
 
     Parameters
     ----------
@@ -67,8 +91,9 @@ def infer_contract(
 
     Returns
     -------
-    tuple
-        The Contract, and for each column and the task the choice with its evidence.
+    Inferred
+        The Contract; for each column and the task the choice with its evidence; and the typed
+        columns, which are what ``admit`` makes of the table under this Contract.
 
     Raises
     ------
@@ -95,12 +120,13 @@ def infer_contract(
             remedy="Give more columns, or drop fewer.",
             code="DT267",
         )
-    columns = _inferred_columns(table.frame.select(inputs), chosen, missing)
+    columns, typed = _inferred_columns(table.frame.select(inputs), chosen, missing)
     decisions += [
         Decision(subject=f"column '{column.name}'", choice=column.kind, reason=column.evidence)
         for column in columns
     ]
-    return Contract(columns=columns, target=about, ignored=tuple(ignored)), tuple(decisions)
+    contract = Contract(columns=columns, target=about, ignored=tuple(ignored))
+    return Inferred(contract, tuple(decisions), typed)
 
 
 def without_columns(contract: Contract, names: Sequence[str]) -> Contract:
@@ -120,7 +146,7 @@ def without_columns(contract: Contract, names: Sequence[str]) -> Contract:
 
 def _inferred_columns(
     frame: pl.DataFrame, chosen: Mapping[str, Kind], missing: tuple[str, ...]
-) -> tuple[Column, ...]:
+) -> tuple[tuple[Column, ...], Columns]:
     sample = frame if frame.height <= SAMPLE_ROWS else frame.sample(SAMPLE_ROWS, seed=0)
     tokens = frozenset({"", *map(canonical, missing)})
     typed = any(dtype != pl.String for dtype in frame.dtypes)
@@ -132,6 +158,7 @@ def _inferred_columns(
         drafts.append(_draft(name, proposal, missing))
     admitted = admit(Contract(columns=tuple(drafts)), frame)
     columns = []
+    typed_as: dict[str, Array] = {}
     for draft in drafts:
         values, breaches = admitted.columns[draft.name], admitted.breaches
         why_not = _why_not(draft, len(values), breaches, values)
@@ -140,7 +167,8 @@ def _inferred_columns(
             single = admit(Contract(columns=(draft,)), frame.select(draft.name))
             values, breaches = single.columns[draft.name], single.breaches
         columns.append(_described(draft, values, breaches))
-    return tuple(columns)
+        typed_as[draft.name] = values
+    return tuple(columns), typed_as
 
 
 def _as_asked(kind: Kind, proposal: Proposal, sample: pl.Series) -> Proposal:

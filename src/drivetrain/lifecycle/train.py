@@ -234,6 +234,7 @@ def _work(run: Run, places: Places) -> tuple[Shipped, FittedModel]:
     stage = run.clock.stage
     with stage("search"):
         tried = try_recipes(run)
+    run = run.as_slow_as_found()
     with stage("shrink"):
         searched = with_answers(shrink(run, tried), run.rows, run.settings)
     with stage("every row"):

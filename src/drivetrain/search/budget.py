@@ -17,6 +17,8 @@ from drivetrain.core.errors import SettingError
 SHORTEST_S = 1.0  # below, not even the learning libraries are imported
 LEAST_SEARCH_S = 2.0  # what one small model needs at least
 LEAST_FINISH_S = 1.5  # what the proof, the evaluation and the writing need at least
+FINISH_S = 4.0  # and what they mostly do
+FINISH_SHARE = 0.07  # of the time limit that they have
 SLOWEST = 3.0  # a machine on which others work more than that cannot be planned for
 COLUMN_SEARCH_S = 0.001  # more for each input column: its encoders,
 COLUMN_FINISH_S = 0.001  # and its part of the graph, which is opened three times
@@ -27,12 +29,13 @@ class Window:
     """When the search ends, in seconds after the beginning of the run.
 
     ``latest_s`` is for a run that has no model at all at ``ends_s``. Of the time before ``ends_s``,
-    up to ``kept_s`` is left for fitting the chosen trials again.
+    up to ``kept_s`` is left for fitting the chosen trials again; ``then_s`` follow it.
     """
 
     ends_s: float
     latest_s: float
     kept_s: float = 0.0
+    then_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,15 @@ class Budget:
         """Seconds since the run began."""
         return self.clock() - self.began
 
+    def on_so_slow_a_machine(self, slowness: float) -> Budget:
+        """Return the budget for a machine that is at least so slow by now."""
+        return replace(self, slowness=max(self.slowness, min(slowness, SLOWEST)))
+
+    @property
+    def finish_by_s(self) -> float:
+        """When what follows the last model has to begin, so that a busy machine ends in time."""
+        return self.hard_end_s - self.slowness * (FINISH_S + COLUMN_FINISH_S * self.columns)
+
     @property
     def hard_end_s(self) -> float:
         """Seconds after the beginning by which the run must have ended."""
@@ -90,14 +102,16 @@ class Budget:
     def window(self) -> Window:
         """Plan the search, which begins now, after the preparation.
 
-        The reserve for the proof, the evaluation and the writing is a tenth of the limit, and at
+        The reserve for the proof, the evaluation and the writing is a share of the limit, and at
         least as much as the preparation took, up to a quarter: a busy machine is slow in both. Wide
         tables need more of it: their graph has thousands of nodes.
         Where preparation has eaten the time, the search still gets the little that one model
         needs, out of the grace between the limit and the hard end.
         """
         prepared_s = self.elapsed_s
-        reserve_s = max(self.finish_s, 0.1 * self.limit_s, min(prepared_s, 0.25 * self.limit_s))
+        reserve_s = max(
+            self.finish_s, FINISH_SHARE * self.limit_s, min(prepared_s, 0.25 * self.limit_s)
+        )
         # Without a model all that is left is waited for: a late bundle is better than none.
         latest_s = self.hard_end_s - max(self.finish_s / self.slowness, 0.1 * self.limit_s)
         search_s = LEAST_SEARCH_S + COLUMN_SEARCH_S * self.columns
@@ -105,15 +119,20 @@ class Budget:
         return Window(min(planned_s, latest_s), latest_s, self.kept_s)
 
 
-def allowance_s(remaining_s: float, *, folds: int, workers: int, is_last: bool) -> float:
+def allowance_s(
+    remaining_s: float, *, folds: int, workers: int, is_last: bool, is_first: bool = False
+) -> float:
     """Seconds that each fold of the next Recipe may take.
 
     Every Recipe but the last may use half of what remains, so a slow one cannot starve the rest;
     its folds run ``workers`` at a time. A second is given to every fold as far as there is one:
-    with less, there might be no model at all.
+    with less, there might be no model at all. For the same reason the first Recipe, which a run of
+    no time ends with, may then use up on its first folds what there is: one of them is a model.
     """
     waves = math.ceil(folds / workers)
     whole_s = remaining_s / waves
+    if is_first and whole_s < 1.0:
+        return min(LEAST_SEARCH_S, remaining_s)
     return whole_s if is_last else max(whole_s / 2, min(1.0, whole_s))
 
 

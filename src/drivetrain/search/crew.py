@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,6 +35,8 @@ _NO_MEMORY = re.compile(
     r"MemoryError|Unable to allocate|bad_alloc|not enough memory|Thread creation failed"
     r"|[Cc]annot allocate memory|[Oo]ut of memory"
 )
+RECENT = 6  # jobs by which it is told how busy the machine is,
+LEAST_WORK_S = 0.5  # with so much work at least
 LEAST_SHARE_BYTES = 64_000_000  # of memory, with which a fold is begun
 
 
@@ -87,6 +90,10 @@ class Crew(Protocol):
 
     def memory_bytes(self) -> int:
         """Return the memory that the crew takes while it waits for jobs."""
+        ...
+
+    def slowness(self) -> float:
+        """Return wall seconds for one of work in the last jobs, 1 where nobody knows."""
         ...
 
     def close(self) -> None:
@@ -145,6 +152,7 @@ class Forking:
         self._threads = threads
         self._running: dict[int, float | None] = {}
         self._unread = b""
+        self._recent: deque[tuple[float, float]] = deque(maxlen=RECENT)
         self._process = self._launch()
 
     def _launch(self) -> subprocess.Popen[bytes]:
@@ -200,6 +208,12 @@ class Forking:
         """Return what the foreman takes: the libraries, which its children share."""
         return own_memory_bytes(self._process.pid)
 
+    def slowness(self) -> float:
+        """Return wall seconds for one of work: the foreman tells what each child had."""
+        wall_s = sum(wall for wall, _ in self._recent)
+        work_s = sum(work for _, work in self._recent)
+        return 1.0 if work_s < LEAST_WORK_S else max(1.0, wall_s / work_s)
+
     def close(self) -> None:
         """End the foreman, and with it every child."""
         for pipe in (self._process.stdin, self._process.stdout):
@@ -217,6 +231,9 @@ class Forking:
         for one in news:
             if "started" in one:
                 self._running[one["started"]] = time.monotonic()
+            began = self._running.get(one.get("ended", -1))
+            if began is not None:
+                self._recent.append((time.monotonic() - began, one["work_ms"] / 1000))
         return [Ended(one["ended"], one["status"]) for one in news if "ended" in one]
 
     def _tell(self, command: dict[str, Any]) -> None:
@@ -280,6 +297,10 @@ class Spawning:
         """Return 0: nobody waits."""
         return 0
 
+    def slowness(self) -> float:
+        """Return 1: it is not measured."""
+        return 1.0
+
     def close(self) -> None:
         """Kill every process."""
         for process in self._processes.values():
@@ -323,6 +344,10 @@ class Inline:
     def memory_bytes(self) -> int:
         """Return 0: all is taken by the run's own process."""
         return 0
+
+    def slowness(self) -> float:
+        """Return 1: it is not measured."""
+        return 1.0
 
     def close(self) -> None:
         """Do nothing: there is nobody to send home."""

@@ -15,7 +15,15 @@ from itertools import chain, count
 
 from drivetrain.core.errors import InternalError
 from drivetrain.core.progress import Reporter
-from drivetrain.search.budget import Budget, Window, allowance_s, too_little_memory, too_short
+from drivetrain.search.again import again_s
+from drivetrain.search.budget import (
+    LEAST_SEARCH_S,
+    Budget,
+    Window,
+    allowance_s,
+    too_little_memory,
+    too_short,
+)
 from drivetrain.search.crew import STARVED, STOPPED, Ended, Staff, end_of
 from drivetrain.search.encodings import Encodings
 from drivetrain.search.fit import FoldJob
@@ -30,12 +38,9 @@ from drivetrain.search.tuner import Tuner
 from drivetrain.search.worker import GRACE_S
 from drivetrain.stats.metrics import find_metric
 
-LIKELY = 6  # members that a blend seldom has more of,
-SERVED_NS = 50_000.0  # each served with as many of its models as cost so much a row
-AGAIN = 2.0  # times as long as at first: on more rows, some twice, and beside other work
-KEPT_S = 1.0  # that is kept in any case
 LEAST_FIT_S = 0.2  # a fold that has less is not begun
 _NUMBERS = count(1)  # of jobs: one crew works for several searches of a run
+_LAUNCH_S = 5.0  # that importing a family's libraries takes at most
 _LOOK_S = 0.1  # how often the clock is looked at
 _TELL_S = 1.0  # how often it is said how far the search is
 
@@ -73,35 +78,47 @@ class _Search:
     _late: set[int] = field(default_factory=set)  # killed by the run, or about to be
     _has_fold: bool = False  # one that is fitted
     _told: float = 0.0  # when it was last said how far the search is
+    _begun: int = 0  # folds
+    _first_by_s: float = 0.0  # when those that run without a trial must be over
 
     def left_s(self) -> float:
         """Seconds until the search must end: later while nothing at all is fitted.
 
         Once a fold is, there is a model of it: the other folds of the first trial are not worth
-        ending late.
+        ending late. The very first folds are begun however late it is: a late bundle is better
+        than none.
         """
-        ends_s = self.window.ends_s if self._has_fold else self.window.latest_s
         if self.trials:
-            ends_s = self.window.ends_s - self._kept_s()
-        return ends_s - self.budget.elapsed_s
+            slow = self.budget.on_so_slow_a_machine(self.staff.crew.slowness())
+            ends_s = min(self.window.ends_s, slow.finish_by_s - self.window.then_s)
+            return ends_s - self._kept_s() - self.budget.elapsed_s
+        if self._has_fold:
+            return self.window.ends_s - self.budget.elapsed_s
+        left_s = self.window.latest_s - self.budget.elapsed_s
+        return left_s if self._begun >= self.staff.workers else max(left_s, LEAST_SEARCH_S)
 
     def _kept_s(self) -> float:
-        """Seconds that are left for fitting again what the blend is likely to choose."""
+        """Seconds that are left for fitting again what the blend is likely to choose.
+
+        None where that would take more than may be kept: it would not be begun.
+        """
         if not self.window.kept_s:
             return 0.0
         metric = find_metric(self.study.problem.metric)
-        best = sorted(self.trials.values(), key=lambda one: -metric.gain(one.score))[:LIKELY]
-        again_s = sum(one.seconds * min(1.0, SERVED_NS / max(one.cost_ns, 1.0)) for one in best)
-        return min(self.window.kept_s, KEPT_S + AGAIN * again_s / self.staff.workers)
+        needed_s = again_s(tuple(self.trials.values()), metric, self.staff.workers)
+        return needed_s if needed_s <= self.window.kept_s else 0.0
 
     def work(self) -> None:
         """Fit until the drafts or the time are used up."""
-        while self._fill() and self.left_s() > -GRACE_S:
+        while self._fill() and (self.left_s() > -GRACE_S or self._waits_for_the_first()):
             self._close(self.staff.crew.wait(_LOOK_S))
             self._kill_late()
             self._tell_the_time()
         self._late.update(self._running)
         self._close([Ended(number, -signal.SIGKILL) for number in self._running])
+
+    def _waits_for_the_first(self) -> bool:
+        return not self.trials and self.budget.elapsed_s < self._first_by_s
 
     def _tell_the_time(self) -> None:
         """Say once a second how far the search is, for whoever watches."""
@@ -187,6 +204,7 @@ class _Search:
                     folds=len(folds) or 1,
                     workers=self.staff.workers,
                     is_last=is_last,
+                    is_first=not self._opened,
                 ),
                 began=time.monotonic(),
             )
@@ -203,6 +221,8 @@ class _Search:
     def _start(self, trial: _Open, job: FoldJob) -> None:
         number = next(_NUMBERS)
         trial.running += 1
+        self._begun += 1
+        self._first_by_s = self.budget.elapsed_s + job.seconds + _LAUNCH_S
         self._running[number] = (trial, job)
         self.staff.crew.start(number, job)
 

@@ -2,12 +2,12 @@
 
 ``python -m drivetrain.search.worker`` reads one command a line from standard input,
 ``{"load": family}``, ``{"run": id, "job": {...}}`` or ``{"kill": id}``, and answers on standard
-output with ``{"started": id, "pid": pid}`` and ``{"ended": id, "status": s}``, where s is an exit
-status or minus a signal. It never runs a parallel region or trains anything itself, so a
-fork of it is safe, and costs milliseconds where an import would cost seconds. A child fits one
-fold and exits; it dies by its own alarm at its wall-clock limit, and with its parent, and gets no
-memory past its share. When
-standard input ends, because the run has ended or was killed, everything ends.
+output with ``{"started": id, "pid": pid}`` and ``{"ended": id, "status": s, "work_ms": w}``, where
+s is an exit status or minus a signal and w its processor time. It never runs a parallel region or
+trains anything itself, so a fork of it is safe, and costs milliseconds where an import would cost
+seconds. A child fits one fold and exits; it dies by its own alarm at its wall-clock limit, and with
+its parent, and gets no memory past its share. When standard input ends, because the run has ended
+or was killed, everything ends.
 
 ``python -m drivetrain.search.worker --job FILE`` fits one fold without forking, for systems that
 have no fork.
@@ -87,10 +87,11 @@ class Foreman:
 
     def _reap(self) -> None:
         for pid in list(self._children):
-            done, status = os.waitpid(pid, os.WNOHANG)
+            done, status, used = os.wait4(pid, os.WNOHANG)
             if done:
                 number = self._children.pop(pid)
-                self._say(ended=number, status=os.waitstatus_to_exitcode(status))
+                work_ms = round(1000 * (used.ru_utime + used.ru_stime))
+                self._say(ended=number, status=os.waitstatus_to_exitcode(status), work_ms=work_ms)
 
     def _say(self, **news: int) -> None:
         os.write(1, msgspec.json.encode(news) + b"\n")

@@ -17,7 +17,7 @@ def test_a_limit_too_short_for_anything_is_a_setting_error(limit_s: float) -> No
 
 
 def test_the_search_leaves_a_tenth_for_the_proof() -> None:
-    assert budget(60.0, 5.0).window().ends_s == pytest.approx(54.0)
+    assert budget(60.0, 5.0).window().ends_s == pytest.approx(55.0)
 
 
 def test_where_preparation_was_slow_the_end_gets_as_much_up_to_a_quarter() -> None:
@@ -49,7 +49,7 @@ def test_a_fold_gets_a_second_where_there_is_one() -> None:
 
 def test_a_wide_table_leaves_more_for_what_follows_the_search() -> None:
     narrow, wide = budget(20.0, 1.0), Budget(20.0, 100.0, lambda: 101.0, columns=2_000)
-    assert narrow.window().ends_s == pytest.approx(18.0)
+    assert narrow.window().ends_s == pytest.approx(18.5)
     assert wide.window().ends_s == pytest.approx(16.5)
 
 
@@ -64,3 +64,16 @@ def test_a_machine_is_busy_where_much_time_passes_for_little_work() -> None:
     worked = Budget(10.0, 0.0, lambda: 1e-6, worked_s=time.process_time())
     assert waited.measured().slowness == SLOWEST
     assert worked.measured().slowness == 1.0
+
+
+def test_the_first_folds_of_a_run_without_time_get_what_there_is() -> None:
+    assert allowance_s(1.8, folds=8, workers=2, is_last=False, is_first=True) == 1.8
+    assert allowance_s(1.8, folds=8, workers=2, is_last=False) == 0.45
+
+
+def test_a_machine_that_turns_busy_ends_the_search_earlier_than_planned() -> None:
+    calm = budget(30.0, 3.0)
+    busy = calm.on_so_slow_a_machine(2.5)
+    assert calm.finish_by_s > calm.window().ends_s > busy.finish_by_s
+    assert busy.on_so_slow_a_machine(1.0) == busy
+    assert calm.on_so_slow_a_machine(99.0).slowness == SLOWEST

@@ -146,3 +146,16 @@ def test_closing_leaves_no_process(plugged: Path, study: Study, make_recipe: Any
     crew.close()
     _, alive = psutil.wait_procs(processes, timeout=10)
     assert not alive
+
+
+def test_a_foreman_tells_how_long_a_second_of_work_takes(study: Study, make_recipe: Any) -> None:
+    crew = Forking(threads=1)
+    try:
+        assert crew.slowness() == 1.0
+        crew.start(1, job(study, make_recipe()))
+        assert ends(crew) == {1: 0}
+        assert crew.slowness() == 1.0  # so little work tells nothing
+        crew._recent.extend([(6.0, 2.0), (3.0, 1.0)])
+        assert crew.slowness() > 2.0
+    finally:
+        crew.close()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -48,6 +50,7 @@ def run(study: Study, make_recipe: Any, plugged: Path) -> Any:
         limit_s: float = 30.0,
         listener: Any = lambda _: None,
         memory_bytes: int | None = None,
+        late_s: float = 0.0,
     ) -> tuple[Trial, ...]:
         crew = Forking(threads=1)
         try:
@@ -58,7 +61,7 @@ def run(study: Study, make_recipe: Any, plugged: Path) -> Any:
                     NoEncoders(make_recipe),  # type: ignore[arg-type]
                     drafts,
                     journal=journal,
-                    budget=Budget.start(limit_s),
+                    budget=Budget(limit_s, time.monotonic() - late_s),
                     staff=Staff(crew, workers=2, memory_bytes=memory_bytes),
                     reporter=Reporter(listener),
                 )
@@ -157,7 +160,13 @@ def test_a_trial_is_usable_with_the_folds_it_has(run: Any, study: Study) -> None
 def test_only_a_search_that_has_fitted_nothing_at_all_goes_on_past_its_window() -> None:
     budget = Budget(limit_s=10.0, began=0.0, clock=lambda: 8.0)
     nothing: Any = None
-    one = _Search(nothing, nothing, nothing, budget, Window(9.0, 13.0), nothing, nothing, iter(()))
+    staff: Any = SimpleNamespace(workers=2)
+    one = _Search(nothing, nothing, nothing, budget, Window(9.0, 13.0), staff, nothing, iter(()))
     assert one.left_s() == 5.0
     one._has_fold = True
     assert one.left_s() == 1.0
+
+
+def test_a_run_that_is_late_before_it_begins_still_has_a_model(run: Any) -> None:
+    (trial,) = run([draft("slope")], limit_s=10.0, late_s=60.0)
+    assert trial.folds

@@ -15,7 +15,7 @@ from drivetrain.core.findings import Decision, Finding
 from drivetrain.core.folds import Folds
 from drivetrain.core.progress import Reporter
 from drivetrain.data.check import run_checks
-from drivetrain.data.infer import infer_contract, labelled_rows, without_columns
+from drivetrain.data.infer import infer, infer_contract, labelled_rows, without_columns
 from drivetrain.data.read import Table, fingerprint, read_table
 from drivetrain.data.split import holdout_rows, make_folds
 from drivetrain.data.target import TargetColumn, refuse_unknown_columns
@@ -111,14 +111,16 @@ def make_rows(data: Any, settings: TrainSettings, reporter: Reporter) -> Rows:
     refuse_unknown_columns(table, settings.keep, "keep")
     refuse_unknown_columns(table, settings.private, "private")
     told = told_by(settings, table.frame.columns)
-    contract, decisions = infer_contract(
+    inferred = infer(
         table, settings.target, task=settings.task, kinds=told.kinds,
         missing_values=settings.missing_values, drop=tuple(dict.fromkeys((*told.drop, *aside))),
     )  # fmt: skip
-    contract = with_policies(contract, settings.policy, settings.private)
+    decisions = inferred.decisions
+    contract = with_policies(inferred.contract, settings.policy, settings.private)
     target = target_of(contract)
     check_asked(contract, target, settings)
-    columns = admit(contract, table.frame).columns
+    # Under policies of the user's own the cells are read once more: one may refuse them.
+    columns = admit(contract, table.frame).columns if settings.policy else inferred.columns
     labelled = np.flatnonzero(labelled_rows(table, target))
     y = admit_target(target, table.frame[target.name][labelled])
     roles = _roles(table, labelled, settings)

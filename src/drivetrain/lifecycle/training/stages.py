@@ -51,8 +51,17 @@ class Run:
     def search_window(self) -> Window:
         """When the search ends: before what is kept for smaller models, and for fitting again."""
         return replace(
-            self.window, ends_s=self.window.ends_s - self.shrink_s, kept_s=self.budget.kept_s
+            self.window,
+            ends_s=self.window.ends_s - self.shrink_s,
+            kept_s=self.budget.kept_s,
+            then_s=self.shrink_s,
         )
+
+    def as_slow_as_found(self) -> Run:
+        """Return the run after the search, which has seen how busy the machine is by now."""
+        budget = self.budget.on_so_slow_a_machine(self.staff.crew.slowness())
+        window = replace(self.window, ends_s=min(self.window.ends_s, budget.finish_by_s))
+        return replace(self, budget=budget, window=window)
 
     def spare_s(self) -> float:
         """Seconds that stages may still take before only the proof and the writing have time."""
