@@ -13,6 +13,7 @@ from drivetrain.core.errors import SettingError
 from drivetrain.core.folds import Folds
 from drivetrain.core.plugins import Plugins
 from drivetrain.features.encoder import Encoder, EncoderSpec, FittedEncoder, Target
+from drivetrain.features.sparse_words import distinct
 from drivetrain.graph.blocks.words import Words
 from drivetrain.graph.run import run_apart, run_blocks
 
@@ -107,11 +108,13 @@ def run_encoder(encoder: FittedEncoder, columns: Columns) -> Features:
     rows = len(next(iter(columns.values()))) if columns else 0
     if rows <= TEXT_ROWS or not _has_words(encoder):
         return run_blocks(encoder.blocks, columns, ["features"])["features"]
-    parts = []
-    for start in range(0, rows, TEXT_ROWS):
-        some = {name: cells[start : start + TEXT_ROWS] for name, cells in columns.items()}
-        parts.append(run_blocks(encoder.blocks, some, ["features"])["features"])
-    return np.concatenate(parts)
+    (name,) = (block.column for block in encoder.blocks if isinstance(block, Words))
+    texts, codes = distinct(columns[name])
+    parts = [
+        run_blocks(encoder.blocks, {name: texts[start : start + TEXT_ROWS]}, ["features"])
+        for start in range(0, len(texts), TEXT_ROWS)
+    ]
+    return np.concatenate([part["features"] for part in parts])[codes]
 
 
 def _has_words(encoder: FittedEncoder) -> bool:

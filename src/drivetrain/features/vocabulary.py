@@ -53,7 +53,7 @@ def find_vocabulary(cells: Array, *, limit: int, pairs: int, min_count: int) -> 
     words: Counter[str] = Counter()
     neighbours: Counter[str] = Counter()
     for cell in cells:
-        found = _WORD.findall(cell.translate(_ASCII_LOWER))
+        found = words_of(cell)
         words.update(set(found))
         if pairs:
             neighbours.update({f"{first} {second}" for first, second in pairwise(found)})
@@ -61,6 +61,17 @@ def find_vocabulary(cells: Array, *, limit: int, pairs: int, min_count: int) -> 
     frequency = np.array([count for _, count in kept], np.float64)
     weights = np.log((1.0 + len(cells)) / (1.0 + frequency)) + 1.0
     return Vocabulary(tuple(word for word, _ in kept), weights.astype(np.float32))
+
+
+def words_of(cell: str) -> list[str]:
+    """Return the words of a text, in lower case.
+
+    Examples
+    --------
+    >>> words_of("Police Officer III")
+    ['police', 'officer', 'iii']
+    """
+    return _WORD.findall(cell.translate(_ASCII_LOWER))
 
 
 def _most(documents: Counter[str], limit: int, min_count: int) -> list[tuple[str, int]]:

@@ -16,7 +16,7 @@ from drivetrain.search.derived import find_derived
 from drivetrain.search.portfolio import Draft
 from drivetrain.search.recipe import Encoding, Recipe
 from drivetrain.search.study import Study
-from drivetrain.search.variants import Variant, by_values, explain
+from drivetrain.search.variants import Variant, by_values, by_words, explain
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,9 @@ class Encodings:
             derived = find_derived(rows.contract, rows.columns, rows.target, rows.folds, self.seed)
             varied = (*planned, *(one.spec for one in derived))
             told = explain_derived(derived)
+        elif variant == "words":
+            classes = rows.target.classes
+            varied, told = by_words(planned, rows.contract, rows.columns, classes)
         else:
             varied = by_values(planned, rows.contract, size)
             told = explain(rows.contract, size)

@@ -191,7 +191,8 @@ def _turn(
     derived = [one for one in with_default if one[0] in DERIVED and one[1].encoding == "trees"]
     for number, (name, space) in enumerate(with_default):
         both = name == FIRST and space.encoding == "trees"
-        yield name, space, ("planned", "values") if both else ("planned",)
+        others: tuple[Variant, ...] = ("words", "values") if turn == 0 else ("values",)
+        yield name, space, ("planned", *others) if both else ("planned",)
         if turn == 0 and number == min(1, len(with_default) - 1):
             yield from ((name, space, ("derived",)) for name, space in derived if name == FIRST)
     if turn == 0:

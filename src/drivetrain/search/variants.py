@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Literal, TypeAlias
 
+from drivetrain.core.arrays import Columns
 from drivetrain.core.contract import Column, Contract
 from drivetrain.core.findings import Decision
 from drivetrain.features.encoder import EncoderSpec
+from drivetrain.features.sparse_words import distinct
+from drivetrain.features.vocabulary import words_of
 
-Variant: TypeAlias = Literal["planned", "values", "derived"]
+Variant: TypeAlias = Literal["planned", "words", "values", "derived"]
 
 FEW = 20  # categories that trees separate by themselves
 FEWEST_VALUES = 10
+WORDY_VALUES = 50  # names up to which target means say as much as their words
+MOST_NAMES = 2_000  # that are looked at
+SHARED_WORDS = 1.0  # of a name on average, that other names have as well
+MOST_WORDY = 3  # columns
+WORD_TOPICS = 16
+SCORED = 4  # classes, each of which is a feature and a linear model
 ROWS_TO_A_VALUE = 50  # rows that a value has on average, for its mean to say something
 
 
@@ -44,6 +54,45 @@ def explain(contract: Contract, rows: int) -> Decision:
         reason=f"Few categories as codes; exact values as target means for {names or 'no column'}. "
         "The blend keeps it only where it wins out of fold.",
     )
+
+
+def by_words(
+    specs: tuple[EncoderSpec, ...], contract: Contract, columns: Columns, classes: int
+) -> tuple[tuple[EncoderSpec, ...], Decision]:
+    """Read categories of many names as texts as well: the words that names share say what is alike.
+
+    'Police Officer II' and 'Police Officer III' are two values of which a target mean knows only
+    their own rows; a linear model on the words knows an officer, and the main directions of all
+    names say which are alike.
+
+    Returns
+    -------
+    tuple
+        The encoders, the same if there is no such column, and what they are.
+    """
+    many = sorted(contract.columns, key=lambda column: -column.distinct)
+    wordy = [column.name for column in many if _is_wordy(column, columns)][:MOST_WORDY]
+    scores = [EncoderSpec("text_score", (name,), {}) for name in wordy if classes <= SCORED]
+    topics = [EncoderSpec("text_topics", (name,), {"topics": WORD_TOPICS}) for name in wordy]
+    named = ", ".join(f"'{name}'" for name in wordy)
+    told = Decision(
+        subject="encoding by words for trees",
+        choice="tried beside the planned one" if wordy else "not tried",
+        reason=f"The names in {named or 'no column'} share words: the score of a linear model on "
+        f"them, and {WORD_TOPICS} topics, beside their target means. The blend keeps it only where "
+        "it wins out of fold.",
+    )
+    return (*specs, *scores, *topics), told
+
+
+def _is_wordy(column: Column, columns: Columns) -> bool:
+    """Tell whether a category has many names of several words that other names have as well."""
+    if column.kind != "category" or column.distinct <= WORDY_VALUES:
+        return False
+    names = [words_of(name) for name in distinct(columns[column.name])[0][:MOST_NAMES]]
+    holders = Counter(word for name in names for word in set(name))
+    shared = [sum(holders[word] > 1 for word in name) for name in names]
+    return sum(shared) >= SHARED_WORDS * max(len(names), 1)
 
 
 def _as_codes(spec: EncoderSpec, contract: Contract) -> EncoderSpec:

@@ -1,6 +1,8 @@
+import numpy as np
+
 from drivetrain.core.contract import Column, Contract
 from drivetrain.features.encoder import EncoderSpec
-from drivetrain.search.variants import by_values, explain
+from drivetrain.search.variants import by_values, by_words, explain
 
 CONTRACT = Contract(
     columns=(
@@ -34,3 +36,20 @@ def test_a_table_without_such_columns_is_not_varied() -> None:
     contract = Contract(columns=CONTRACT.columns[1:2])
     specs = PLANNED[1:2]
     assert by_values(specs, contract, rows=10_000) == specs
+
+
+def test_names_that_share_words_are_read_as_texts_too() -> None:
+    grades = [f"{job} {grade}" for job in (f"job{n}" for n in range(40)) for grade in ("I", "II")]
+    codes = [f"code{n}" for n in range(80)]
+    contract = Contract(
+        columns=tuple(Column(name=name, kind="category", distinct=80) for name in ("job", "code"))
+    )
+    columns = {"job": np.array(grades, object), "code": np.array(codes, object)}
+    planned = (EncoderSpec("target", ("job",), {}), EncoderSpec("target", ("code",), {}))
+    varied, told = by_words(planned, contract, columns, classes=0)
+    assert [(spec.encoder, spec.columns) for spec in varied[2:]] == [
+        ("text_score", ("job",)),
+        ("text_topics", ("job",)),
+    ]
+    assert "'job'" in told.reason
+    assert "'code'" not in told.reason

@@ -28,9 +28,8 @@ from drivetrain.graph.blocks.number import Vector
 from drivetrain.graph.blocks.words import Words
 
 MOST_ITERATIONS = 500
-ITERATION_COST = (
-    2_000.0  # of one non-zero in all iterations, where V³ is the cost of solving at once
-)
+# Of one non-zero in all iterations, where V³ is the cost of solving at once.
+ITERATION_COST = 20_000.0
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True):
