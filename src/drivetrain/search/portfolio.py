@@ -124,6 +124,7 @@ def plan_portfolio(
     *,
     seed: int,
     maps: Sequence[TargetMap] = (),
+    words: bool = False,
 ) -> Portfolio:
     """List the candidates in the order in which they are tried.
 
@@ -133,6 +134,8 @@ def plan_portfolio(
         Training rows, input columns, classes.
     maps
         Transforms of the target that are worth a trial of the families in ``MAPPED``.
+    words
+        Whether there are categories whose names share words.
     """
     spaces = []
     decisions = []
@@ -149,7 +152,7 @@ def plan_portfolio(
     drafts = [
         Draft(name, space.encoding, space.defaults[turn], seed, variant=variant)
         for turn in range(rounds)
-        for name, space, variants in _turn(turn, spaces)
+        for name, space, variants in _turn(turn, spaces, words=words and turn == 0)
         for variant in variants
     ]
     drafts = _with_maps(drafts, maps)
@@ -180,7 +183,7 @@ def _with_maps(drafts: list[Draft], maps: Sequence[TargetMap]) -> list[Draft]:
 
 
 def _turn(
-    turn: int, spaces: Sequence[tuple[str, Space]]
+    turn: int, spaces: Sequence[tuple[str, Space]], *, words: bool
 ) -> Iterator[tuple[str, Space, tuple[Variant, ...]]]:
     """Give the families that have a default for this turn, each with the encodings it is tried on.
 
@@ -191,7 +194,7 @@ def _turn(
     derived = [one for one in with_default if one[0] in DERIVED and one[1].encoding == "trees"]
     for number, (name, space) in enumerate(with_default):
         both = name == FIRST and space.encoding == "trees"
-        others: tuple[Variant, ...] = ("words", "values") if turn == 0 else ("values",)
+        others: tuple[Variant, ...] = ("words", "values") if words else ("values",)
         yield name, space, ("planned", *others) if both else ("planned",)
         if turn == 0 and number == min(1, len(with_default) - 1):
             yield from ((name, space, ("derived",)) for name, space in derived if name == FIRST)

@@ -70,8 +70,7 @@ def by_words(
     tuple
         The encoders, the same if there is no such column, and what they are.
     """
-    many = sorted(contract.columns, key=lambda column: -column.distinct)
-    wordy = [column.name for column in many if _is_wordy(column, columns)][:MOST_WORDY]
+    wordy = wordy_columns(contract, columns)
     scores = [EncoderSpec("text_score", (name,), {}) for name in wordy if classes <= SCORED]
     topics = [EncoderSpec("text_topics", (name,), {"topics": WORD_TOPICS}) for name in wordy]
     named = ", ".join(f"'{name}'" for name in wordy)
@@ -83,6 +82,12 @@ def by_words(
         "it wins out of fold.",
     )
     return (*specs, *scores, *topics), told
+
+
+def wordy_columns(contract: Contract, columns: Columns) -> tuple[str, ...]:
+    """Return the categories that :func:`by_words` reads as texts too, those of most names first."""
+    many = sorted(contract.columns, key=lambda column: -column.distinct)
+    return tuple(column.name for column in many if _is_wordy(column, columns))[:MOST_WORDY]
 
 
 def _is_wordy(column: Column, columns: Columns) -> bool:

@@ -20,6 +20,7 @@ from drivetrain.search.study import Problem, Study
 from drivetrain.search.target_map import find_maps
 from drivetrain.search.trial import Trial
 from drivetrain.search.tuner import Tuner
+from drivetrain.search.variants import wordy_columns
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,10 @@ def try_recipes(run: Run) -> Tried:
     shape = Shape(training.rows, len(rows.contract.columns), len(target.classes))
     brought = bring_families(settings.family, target, folder, run.reporter)
     maps = find_maps(training.y, run.metric.name) if target.task == "regression" else ()
-    portfolio = plan_portfolio(brought.families, target.task, shape, seed=settings.seed, maps=maps)
+    portfolio = plan_portfolio(
+        brought.families, target.task, shape,
+        seed=settings.seed, maps=maps, words=bool(wordy_columns(rows.contract, training.columns)),
+    )  # fmt: skip
     tuner = Tuner(
         spaces=portfolio.spaces, metric=run.metric, rows=training.rows, seed=settings.seed
     )
