@@ -68,7 +68,7 @@ def by_words(
     Returns
     -------
     tuple
-        The encoders, the same if there is no such column, and what they are.
+        The encoders, with those of :func:`wordy_columns`, and what they are.
     """
     wordy = wordy_columns(contract, columns)
     scores = [EncoderSpec("text_score", (name,), {}) for name in wordy if classes <= SCORED]
@@ -76,10 +76,10 @@ def by_words(
     named = ", ".join(f"'{name}'" for name in wordy)
     told = Decision(
         subject="encoding by words for trees",
-        choice="tried beside the planned one" if wordy else "not tried",
-        reason=f"The names in {named or 'no column'} share words: the score of a linear model on "
-        f"them, and {WORD_TOPICS} topics, beside their target means. The blend keeps it only where "
-        "it wins out of fold.",
+        choice="tried beside the planned one",
+        reason=f"The names in {named} share words: the score of a linear model on them, and "
+        f"{WORD_TOPICS} topics, beside their target means. The blend keeps it only where it wins "
+        "out of fold.",
     )
     return (*specs, *scores, *topics), told
 

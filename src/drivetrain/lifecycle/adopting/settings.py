@@ -9,7 +9,7 @@ import msgspec
 from drivetrain.core.contract import Task
 from drivetrain.core.findings import Decision
 from drivetrain.evaluate.promises import Promises
-from drivetrain.lifecycle.training.settings import LatencyResult, ParityResult
+from drivetrain.lifecycle.training.settings import Costs, LatencyResult, ParityResult
 
 
 class AdoptSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,13 +51,7 @@ class AdoptSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             "half of the rows and judged on the other."
         ),
     ] = None
-    costs: Annotated[
-        tuple[str, ...],
-        msgspec.Meta(
-            description="TRUE:PREDICTED=COST, what a wrong label costs, such as fraud:ok=50; 1 "
-            "where nothing is said. The bundle answers the label that costs least in the mean."
-        ),
-    ] = ()
+    costs: Costs = ()
     out_of_range: Annotated[
         bool,
         msgspec.Meta(

@@ -12,6 +12,14 @@ from drivetrain.evaluate.promises import Promises
 from drivetrain.search.journal import TrialStatus
 from drivetrain.search.shrink import Limits, Measured
 
+Costs = Annotated[
+    tuple[str, ...],
+    msgspec.Meta(
+        description="TRUE:PREDICTED=COST, what a wrong label costs, such as fraud:ok=50; 1 "
+        "where nothing is said. The bundle answers the label that costs least in the mean."
+    ),
+]
+
 
 class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of ``drivetrain train``; they are stored in the bundle as they were used."""
@@ -94,13 +102,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             "and 'upper', or in the 'set' of classes: outputs that the bundle then has."
         ),
     ] = None
-    costs: Annotated[
-        tuple[str, ...],
-        msgspec.Meta(
-            description="TRUE:PREDICTED=COST, what a wrong label costs, such as fraud:ok=50; 1 "
-            "where nothing is said. The bundle answers the label that costs least in the mean."
-        ),
-    ] = ()
+    costs: Costs = ()
     out_of_range: Annotated[
         bool,
         msgspec.Meta(
