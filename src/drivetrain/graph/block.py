@@ -67,6 +67,8 @@ class GraphBuilder:
         Versions of the operator sets that the graph is made for, by domain.
     tables
         Columns that stand side by side already (``drivetrain.graph.tables``).
+    widths
+        Columns of matrices, of those of which it is known.
     """
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
@@ -74,6 +76,7 @@ class GraphBuilder:
     reserved: frozenset[Wire] = frozenset()
     opsets: Mapping[str, int] = field(default_factory=lambda: OPSETS)
     tables: list[Any] = field(default_factory=list)
+    widths: dict[Wire, int] = field(default_factory=dict)
     _reads: dict[Wire, Wire] = field(default_factory=dict)
     _writes: dict[Wire, Wire] = field(default_factory=dict)
     _part: str = ""
@@ -123,6 +126,10 @@ class GraphBuilder:
             names |= written
         self._reads, self._writes, self._part = {}, {}, ""
         return names
+
+    def width(self, wire: Wire) -> int | None:
+        """Return the columns of a matrix, [N, k], by a block's local name; None if not known."""
+        return self.widths.get(self._reads.get(wire, wire))
 
     def constant(self, value: Array | Sequence[Any] | float, dtype: Any = None) -> Wire:
         """Return the wire of a constant tensor; equal constants share one.

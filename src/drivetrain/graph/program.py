@@ -246,18 +246,25 @@ def _matrix(assembly: _Assembly, member: Member) -> Wire:
     graph, shared = assembly.graph, assembly.shared
     wires: list[Wire] = []
     taken: list[int] = []
+    width: int | None = 0
     for blocks in member.encoders:
         features = features_of(blocks, assembly.contract.columns)
         if features is not None:
-            taken += shared.places(features)
+            places = shared.places(features)
+            taken += places
+            width = None if width is None else width + len(places)
             continue
+        width = None
         if taken:
             wires.append(pick(graph, shared.wire, shared.width, taken))
             taken = []
         wires.append(_encoder(assembly, blocks))
     if taken:
         wires.append(pick(graph, shared.wire, shared.width, taken))
-    return _named_matrix(assembly, member.name, tuple(wires))
+    matrix = _named_matrix(assembly, member.name, tuple(wires))
+    if width is not None:
+        graph.widths[matrix] = width
+    return matrix
 
 
 def _named_matrix(assembly: _Assembly, part: str, wires: tuple[Wire, ...]) -> Wire:

@@ -29,6 +29,7 @@ from drivetrain.core.settings import build
 from drivetrain.lifecycle.tracking import tracking
 from drivetrain.lifecycle.training.answers import answers_s, with_answers
 from drivetrain.lifecycle.training.header import find_task_metric, header_of
+from drivetrain.lifecycle.training.limits import within_limits
 from drivetrain.lifecycle.training.model import FittedModel
 from drivetrain.lifecycle.training.places import Places, choose_places, clearing
 from drivetrain.lifecycle.training.prove import choose_proof_rows
@@ -43,7 +44,7 @@ from drivetrain.lifecycle.training.settings import (
     TrialRow,
 )
 from drivetrain.lifecycle.training.ship import Shipped, ship
-from drivetrain.lifecycle.training.shrink import shrink, shrink_s, within_limits
+from drivetrain.lifecycle.training.shrink import shrink, shrink_s
 from drivetrain.lifecycle.training.stages import Clock, Run
 from drivetrain.lifecycle.training.tried import try_recipes
 from drivetrain.models.brought.reference import reference_of
@@ -243,7 +244,7 @@ def _work(run: Run, places: Places) -> tuple[Shipped, FittedModel]:
     run.reporter.say("prove", f"comparing graph and libraries on {run.rows.holdout.rows:,} rows")
     with stage("proof"):
         judged, shipping = prove_both(run, fitted, renewed)
-        shipping, latency = within_limits(run, judged, shipping)
+        judged, shipping, latency = within_limits(run, judged, shipping)
     shipped = ship(run, searched, judged, shipping, places, latency=latency)
     return shipped, shipping.fitted
 

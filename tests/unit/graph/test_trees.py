@@ -142,6 +142,32 @@ def test_trees_laid_out_for_most_rows_answer_the_same_bits(
     assert run_blocks([trees], {}, ["margin"], {"X": X})["margin"].tobytes() == plain.tobytes()
 
 
+@pytest.mark.parametrize("precision", ["double", "float"])
+def test_features_beside_their_negatives_answer_as_those_that_are_asked_alone(
+    precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trees = random_trees(3, 60)
+    # where NaN goes left everywhere, one number stands in its place
+    all_left = np.ones_like(trees.missing_left)
+    trees = dataclasses.replace(trees, precision=precision, missing_left=all_left)
+    X = np.random.default_rng(1).normal(size=(500, 4)).astype(np.float32)
+    X[::7, 1] = np.nan
+    monkeypatch.setattr(trees_module, "MANY_STEPS", 0.0)
+    gathered = run_blocks([trees], {}, ["margin"], {"X": X})["margin"]
+    used: list[str] = []
+    add = GraphBuilder.node
+
+    def noted(self: GraphBuilder, op: str, *args: object, **named: object) -> str:
+        used.append(op)
+        return add(self, op, *args, **named)
+
+    monkeypatch.setattr(GraphBuilder, "width", lambda self, wire: 4)
+    monkeypatch.setattr(GraphBuilder, "node", noted)
+    beside = run_blocks([trees], {}, ["margin"], {"X": X})["margin"]
+    assert beside.tobytes() == gathered.tobytes()
+    assert "Concat" in used and "Gather" not in used
+
+
 def test_one_number_stands_in_place_of_nan_where_it_can_and_a_feature_is_there_twice_else() -> None:
     trees = dataclasses.replace(
         random_trees(0, 1),

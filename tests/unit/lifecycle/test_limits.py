@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -12,7 +13,8 @@ from drivetrain.core.errors import LimitError
 from drivetrain.lifecycle.leaderboard import leaderboard
 from drivetrain.lifecycle.replay import replay
 from drivetrain.lifecycle.train import train
-from drivetrain.lifecycle.training import shrink, students
+from drivetrain.lifecycle.training import limits, shrink, students
+from drivetrain.lifecycle.training.proved import EVERY_ROW
 from drivetrain.runtime.bundle import read_bundle
 from drivetrain.search.journal import TrialEntry, read_journal
 
@@ -29,6 +31,7 @@ SETTINGS = {"time_limit": 600.0, "trials": 1, "workers": 0, "folds": 4, "refit":
 @pytest.fixture(autouse=True)
 def _in_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shrink, "MEASURE_S", 0.02)
+    monkeypatch.setattr(limits, "MEASURE_S", 0.02)
     monkeypatch.setattr(students, "ROUNDS", 40)
 
 
@@ -67,3 +70,24 @@ def test_a_limit_that_cannot_be_met_names_the_nearest_and_keeps_the_trials(tmp_p
     assert kept.latency.single_row_p50_us <= 1e4
     after = [each for each in read_journal(journal) if isinstance(each, TrialEntry)]
     assert after[: len(before)] == before
+
+
+def test_a_bundle_that_only_its_judged_models_keep_within_the_limits_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured, seen = limits._final, []
+
+    def slow_at_first(run, proved):
+        line, latency = measured(run, proved)
+        seen.append(proved)
+        is_every_row = proved is seen[0]
+        return msgspec.structs.replace(line, latency_us=1e9 if is_every_row else 1.0), latency
+
+    monkeypatch.setattr(limits, "_final", slow_at_first)
+    settings = {**SETTINGS, "refit": True}
+    train(table(), "y", out=tmp_path / "bundle", max_latency_us=1e4, **settings)
+    assert len(seen) == 3  # twice on every row, once as judged
+    told = [one for one in read_bundle(tmp_path / "bundle").manifest.decisions
+            if one.subject == EVERY_ROW]  # fmt: skip
+    assert [one.choice for one in told] == ["540"]
+    assert "not within the limits" in told[0].reason

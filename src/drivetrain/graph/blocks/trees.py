@@ -12,7 +12,7 @@ from onnx import TensorProto, numpy_helper
 
 from drivetrain.core.arrays import FloatVector, Mask
 from drivetrain.graph.block import ML, GraphBuilder, Wire
-from drivetrain.graph.tree_layout import lay_out, mostly_left, steps_of
+from drivetrain.graph.tree_layout import lay_out, lower_asked, mostly_left, steps_of
 
 # ONNX Runtime loads one node in time quadratic in its trees (benchmarks/graph/cost.py).
 CHUNK_TREES = 250
@@ -210,17 +210,10 @@ def _laid_out(graph: GraphBuilder, trees: Trees) -> tuple[Trees, Wire]:
     """Lay the nodes out for most rows, and return the wire of the features then asked."""
     rows = np.ones(trees.leaf_count) if trees.leaf_rows is None else trees.leaf_rows
     found = lay_out(trees, mostly_left(trees.left, trees.right, trees.roots, rows))
-    wire = graph.node("Gather", [trees.input, graph.constant(found.columns, np.int64)], axis=1)
-    number = np.float64 if trees.precision == "double" else np.float32
-    if trees.precision == "double":
-        wire = graph.cast(wire, TensorProto.DOUBLE)
-    if np.any(found.signs < 0):
-        wire = graph.node("Mul", [wire, graph.constant(found.signs, number)])
-    fill = graph.constant(found.fill, number)
-    wire = graph.node("Where", [graph.node("IsNaN", [wire]), fill, wire])
+    wire, feature = lower_asked(graph, trees.input, found, trees.precision)
     laid_out = replace(
         trees,
-        feature=found.feature,
+        feature=feature,
         threshold=found.threshold,
         left=np.where(found.is_turned, trees.right, trees.left),
         right=np.where(found.is_turned, trees.left, trees.right),

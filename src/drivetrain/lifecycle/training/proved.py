@@ -30,15 +30,13 @@ def prove_both(run: Run, fitted: FittedModel, renewed: FittedModel | None) -> tu
         return judged, judged
     if run.can_end("the proof of every row", taken_s):
         return judged, prove_model(run.rows, renewed, run.proof)
-    kept = replace(judged, fitted=replace(fitted, decisions=_without_every_row(run, fitted)))
+    kept = as_judged(run, judged, "there was no time left to prove them")
     return kept, kept
 
 
-def _without_every_row(run: Run, fitted: FittedModel) -> tuple[Decision, ...]:
-    others = (one for one in fitted.decisions if one.subject != EVERY_ROW)
-    why = (
-        "The same models were fitted on every row as well, but there was no time left to prove "
-        "them: those that were judged ship."
-    )
+def as_judged(run: Run, judged: Proved, because: str) -> Proved:
+    """Return the judged model as what ships, though it was fitted on every row as well."""
+    others = (one for one in judged.fitted.decisions if one.subject != EVERY_ROW)
+    why = f"The same models were fitted on every row as well, but {because}: those judged ship."
     kept = Decision(subject=EVERY_ROW, choice=f"{run.rows.training.rows:,}", reason=why)
-    return (*others, kept)
+    return replace(judged, fitted=replace(judged.fitted, decisions=(*others, kept)))

@@ -12,14 +12,14 @@ from functools import partial
 
 import msgspec
 
-from drivetrain.core.errors import LimitError
 from drivetrain.core.findings import Decision
 from drivetrain.core.machine import cores
 from drivetrain.lifecycle.training.given_up import given_up
+from drivetrain.lifecycle.training.limits import MEASURE_S, unmet
 from drivetrain.lifecycle.training.mix import Pool, blends_of, fitted_of
 from drivetrain.lifecycle.training.model import FittedModel
-from drivetrain.lifecycle.training.prove import Proved, prove_model
-from drivetrain.lifecycle.training.settings import LatencyResult, TrainSettings, limits_of
+from drivetrain.lifecycle.training.prove import prove_model
+from drivetrain.lifecycle.training.settings import TrainSettings, limits_of
 from drivetrain.lifecycle.training.ship import model_of
 from drivetrain.lifecycle.training.speed import measure_both
 from drivetrain.lifecycle.training.stages import Run
@@ -52,7 +52,6 @@ SHORTEST_S = 20.0  # time limit below which nothing is kept, but where limits ha
 LEAST_S = 2.0  # kept where limits have to be met, however short the run
 PROOF_ROWS = 500  # held-out rows that a candidate is proved on; the one that ships on all
 COLUMN_S = 0.003  # that a candidate takes for each input column, on a machine with nothing else
-MEASURE_S = 0.3  # for one row alone, and as much for batches
 LARGEST_BYTES = 150_000_000  # expected, of what is still worth lowering
 BYTES_A_S = 20e6  # at which a graph is made, proved and opened
 EASY = 0.9  # of a limit: another measurement is a little different
@@ -93,7 +92,7 @@ def shrink(run: Run, tried: Tried) -> FittedModel:
     front = msgspec.convert(told, tuple[Measured, ...])
     chosen = next((line for line in front if line.is_chosen), None)
     if chosen is None:
-        raise _unmet(limits, front)
+        raise unmet(limits, front)
     proposal = next(one for one in proposals if one.name == chosen.name)
     fitted = fitted_of(pool, proposal, front)
     return replace(
@@ -197,78 +196,6 @@ def _measure(pool: Pool, proposal: Proposal, line: Measured, ends_s: float) -> M
         free_rows_per_s=free_rows_per_s,
         size_bytes=len(proved.graph),
     )
-
-
-def within_limits(
-    run: Run, judged: Proved, shipping: Proved
-) -> tuple[Proved, LatencyResult | None]:
-    """Return what may ship: fitted again on every row, or as it was judged if only that is allowed.
-
-    With it comes the measurement by which it is within the limits; None where there are none, and
-    in a replay, which does not measure.
-
-    Raises
-    ------
-    LimitError
-        If neither is within the limits.
-    """
-    limits = limits_of(run.settings)
-    if not limits:
-        return shipping, None
-    found: list[LatencyResult] = []
-
-    def kept() -> str:
-        for name, proved in {"every row": shipping, "judged": judged}.items():
-            for _ in range(2):  # what else the machine does may disturb one of them
-                line, latency = _final(run, proved)
-                if limits.excess(line) <= 1.0:
-                    found.append(latency)
-                    return name
-        return ""
-
-    name = run.journal.choose("limits", kept)
-    if not name:
-        raise _unmet(limits, (_final(run, judged)[0],))
-    return shipping if name == "every row" else judged, found[0] if found else None
-
-
-def _final(run: Run, proved: Proved) -> tuple[Measured, LatencyResult]:
-    line = next(line for line in proved.fitted.front if line.is_chosen)
-    frame = run.rows.frame.drop(run.rows.target.name)
-    latency, _ = measure_both(model_of(run, proved), frame, MEASURE_S)
-    line = msgspec.structs.replace(
-        line,
-        latency_us=latency.single_row_p50_us,
-        rows_per_s=latency.rows_per_s,
-        size_bytes=len(proved.graph),
-    )
-    return line, latency
-
-
-def _unmet(limits: Limits, lines: Sequence[Measured]) -> LimitError:
-    measured = [line for line in lines if line.latency_us is not None]
-    nearest = min(measured, key=limits.excess)
-    return LimitError(
-        where="limits of train",
-        expected=_asked(limits),
-        got=f"none of {len(measured)} models that were measured; the nearest, '{nearest.name}', "
-        f"takes {nearest.latency_us or 0.0:.0f} µs for a row, has "
-        f"{(nearest.size_bytes or 0) / 1e6:.2f} MB, "
-        f"and answers {nearest.rows_per_s or 0.0:,.0f} rows/s",
-        remedy="Give limits that it is within: its trials are kept, and the same command goes on "
-        "from them.",
-    )
-
-
-def _asked(limits: Limits) -> str:
-    asked = []
-    if limits.max_latency_us is not None:
-        asked.append(f"at most {limits.max_latency_us:g} µs for a row")
-    if limits.max_size_mb is not None:
-        asked.append(f"at most {limits.max_size_mb:g} MB")
-    if limits.min_rows_per_s is not None:
-        asked.append(f"at least {limits.min_rows_per_s:,g} rows/s")
-    return ", ".join(asked)
 
 
 def _explain(chosen: Measured, front: Sequence[Measured]) -> Decision:
