@@ -172,7 +172,7 @@ def _predict_parts(
             admitted = model.admit(piece.rows)
         except ContractError as error:
             raise located(error, source, piece.first) from error
-        columns = prediction_columns(model, model.run(admitted.columns))
+        columns = prediction_columns(model, model.run_admitted(admitted))
         breaches = tuple((*place, count) for place, count in admitted.breaches.items())
         parts.add(columns, Note(admitted.rows, tuple(columns), breaches))
         reporter.say("predict", f"{rows:,} rows", done=piece.done, total=1.0)

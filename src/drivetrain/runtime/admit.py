@@ -8,7 +8,7 @@ let it pass and count it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,10 @@ import numpy as np
 from drivetrain.core.arrays import Array, Columns, FloatVector
 from drivetrain.core.contract import Breach, Column, Contract, Target
 from drivetrain.core.errors import DataError, Value
-from drivetrain.runtime.forms import Cells
+from drivetrain.runtime.forms import Cells, Coded
 from drivetrain.runtime.kinds import reader_of
 from drivetrain.runtime.kinds.number import NumberReader
-from drivetrain.runtime.kinds.reader import BREACHES, INFINITE, JUNK, MISSING, Reader
+from drivetrain.runtime.kinds.reader import BREACHES, INFINITE, JUNK, MISSING, Reader, Reading
 from drivetrain.runtime.kinds.text import TextReader
 from drivetrain.runtime.refusal import Refusals
 from drivetrain.runtime.sources import cells_of, open_source
@@ -32,11 +32,15 @@ Breaches = dict[tuple[str, Breach], int]
 
 @dataclass(frozen=True)
 class Admitted:
-    """Typed columns of ``rows`` rows, and how often each column breached the Contract."""
+    """Typed columns of ``rows`` rows, and how often each column breached the Contract.
+
+    ``coded`` has text columns in another form as well, where their texts repeat.
+    """
 
     columns: Columns
     rows: int
     breaches: Breaches
+    coded: Mapping[str, Coded] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +98,18 @@ class Admission:
         refusals = Refusals(self.contract)
         breaches: Breaches = {}
         self._check_names(found, refusals, breaches)
-        columns = {}
+        columns, coded = {}, {}
         for name, reader in self.readers.items():
             cells = found.cells.get(name)
             if cells is None:
                 columns[name] = reader.pack([reader.absent] * found.rows)
-            else:
-                columns[name] = _settle(reader, cells, found, refusals, breaches)
+                continue
+            reading = _settle(reader, cells, found, refusals, breaches)
+            columns[name] = reading.values
+            if reading.coded is not None:
+                coded[name] = reading.coded
         refusals.raise_if_any()
-        return Admitted(columns, found.rows, breaches)
+        return Admitted(columns, found.rows, breaches, coded)
 
     def admit_one(self, source: object) -> AdmittedRow | None:
         """Admit a dict of one row, or a list of one, without what only tables need.
@@ -159,7 +166,7 @@ class Admission:
 
 def _settle(
     reader: Reader, cells: Cells, found: Source, refusals: Refusals, breaches: Breaches
-) -> Array:
+) -> Reading:
     """Read one column and let its policy decide about each breach."""
     reading = reader.read_many(cells)
     name = reader.column.name
@@ -167,7 +174,7 @@ def _settle(
     if name in found.absent:  # counted as a missing column already
         said = np.where(found.absent[name], np.uint8(0), said)
     if not said.any():
-        return reading.values
+        return reading
     counts = np.bincount(said, minlength=len(BREACHES))
     for breach in range(1, len(BREACHES)):
         if not counts[breach]:
@@ -181,7 +188,8 @@ def _settle(
             refusals.cells(reader, breach, rows, cells)
         else:
             reader.coerce(reading.values, breach, rows)
-    return reading.values
+            reading = replace(reading, coded=None)
+    return reading
 
 
 def admit_target(target: Target, cells: object) -> FloatVector:

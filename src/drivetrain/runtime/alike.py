@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from drivetrain.core.arrays import Array, Columns, FloatVector, IndexVector
+from drivetrain.runtime.forms import Coded
 
 ALIKE_KEY = "drivetrain.alike"  # metadata of the model: JSON list of questions for each column
 FEWEST_ROWS = 1_024  # sorting fewer does not pay
@@ -31,10 +32,15 @@ class Alike:
     def __init__(self, questions: str) -> None:
         self._columns = [(one["column"], _reader(one)) for one in json.loads(questions)]
 
-    def order(self, columns: Columns) -> IndexVector:
+    def order(self, columns: Columns, coded: Mapping[str, Coded] | None = None) -> IndexVector:
         """Return the rows' numbers, rows alike beside each other; a column may be absent."""
-        digits = [read(columns[name]) for name, read in self._columns if name in columns]
-        return np.argsort(np.sum(digits, axis=0), kind="stable")
+        known = coded or {}
+        digits = [
+            read(known[name].texts)[known[name].codes] if name in known else read(columns[name])
+            for name, read in self._columns
+            if name in columns
+        ]
+        return np.argsort(np.sum(digits, axis=0))
 
 
 def alike_of(metadata: Mapping[str, str], inputs: Sequence[str]) -> Alike | None:

@@ -88,6 +88,14 @@ class Matrix:
         return self.values[row].tolist()
 
 
+@dataclass(frozen=True)
+class Coded:
+    """A text column as it was read: its different texts, an object array, and each row's."""
+
+    texts: Array
+    codes: IndexVector
+
+
 Cells: TypeAlias = Things | Numbers | Times | Matrix
 
 

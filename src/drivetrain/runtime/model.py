@@ -81,6 +81,10 @@ class Model:
         rows = min((len(column) for column in columns.values()), default=0)
         return self._session.run(columns, rows)
 
+    def run_admitted(self, admitted: Admitted) -> dict[str, Array]:
+        """Run what :meth:`admit` returned: as :meth:`run`, and faster where texts repeat."""
+        return self._session.run(admitted.columns, admitted.rows, admitted.coded)
+
     def predict(self, source: object) -> Array:
         """Predict rows: labels as in the data, int64 or str (n,), or values, float64 (n,).
 
@@ -185,7 +189,7 @@ class Model:
         if row is not None:
             return self._session.run_rows([row.cells])
         admitted = self._admission.admit(source)
-        return self._session.run(admitted.columns, admitted.rows)
+        return self.run_admitted(admitted)
 
 
 def _open(bundle: Bundle, threads: int | None) -> Session:

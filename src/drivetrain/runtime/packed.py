@@ -72,7 +72,7 @@ def pack(model: bytes) -> Packed | None:
     graph: list[bytes | memoryview] = []
     inputs, columns = [], []
     for field in inner:
-        name = _text(field, NAME) if field.number in (INPUT, VALUE_INFO) else ""
+        name = text_of(field, NAME) if field.number in (INPUT, VALUE_INFO) else ""
         if field.number == INPUT:
             inputs.append(name)
             if name in packed - read:
@@ -90,7 +90,7 @@ def pack(model: bytes) -> Packed | None:
 
 def _needed(graph: list[Field], given: set[str]) -> tuple[set[int], set[str]]:
     """Return the nodes (ids of their fields) needed when some wires are given, and what is read."""
-    read = {_text(field, NAME) for field in graph if field.number == OUTPUT}
+    read = {text_of(field, NAME) for field in graph if field.number == OUTPUT}
     nodes = set()
     for field in reversed(graph):  # a wire is written before it is read
         if field.number == NODE:
@@ -104,12 +104,13 @@ def _needed(graph: list[Field], given: set[str]) -> tuple[set[int], set[str]]:
 
 def _table(field: Field) -> Table | None:
     for entry in fields(field.content):
-        if entry.number == METADATA and _text(entry, KEY) == COLUMNS_KEY:
-            return Table(_text(field, NAME), tuple(json.loads(_text(entry, VALUE))))
+        if entry.number == METADATA and text_of(entry, KEY) == COLUMNS_KEY:
+            return Table(text_of(field, NAME), tuple(json.loads(text_of(entry, VALUE))))
     return None
 
 
-def _text(field: Field, number: int) -> str:
+def text_of(field: Field, number: int) -> str:
+    """Return the first text of a message's field of this number; '' where it has none."""
     return next((_decoded(part) for part in fields(field.content) if part.number == number), "")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,12 @@ import onnxruntime
 
 from drivetrain.core.arrays import Array, Columns
 from drivetrain.runtime.alike import FEWEST_ROWS, alike_of
-from drivetrain.runtime.packed import pack
+from drivetrain.runtime.forms import Coded
+from drivetrain.runtime.numbered import number
+from drivetrain.runtime.packed import Table, pack
 
-CHUNK_ROWS = 4096  # rows of one call: intermediate matrices stay in the cache
+CHUNK_ROWS = 1024  # rows of one call: intermediate matrices stay in the cache
+MANY_ROWS = 16_384  # to number their texts first, for which the graph is opened a second time
 
 DTYPES: Mapping[str, Any] = {"tensor(double)": np.float64, "tensor(int64)": np.int64}  # else texts
 
@@ -39,53 +43,69 @@ class Session:
     """
 
     def __init__(self, model: bytes, *, threads: int | None = None) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # what fails is raised; nothing else goes to stderr
-        options.add_session_config_entry("session.load_model_format", "ONNX")
-        packed = pack(model)
-        session = onnxruntime.InferenceSession(
-            packed.model if packed else model, options, providers=["CPUExecutionProvider"]
-        )
-        taken = {item.name: DTYPES.get(item.type, object) for item in session.get_inputs()}
-        self._tables = packed.tables if packed else ()
-        self._columns = packed.columns if packed else tuple(taken)
-        self._row_tables = [(each.name, taken[each.name], each.columns) for each in self._tables]
-        self._row_columns = [(name, taken[name]) for name in self._columns]
-        self.inputs: tuple[str, ...] = packed.inputs if packed else tuple(taken)
-        self.outputs: tuple[str, ...] = tuple(item.name for item in session.get_outputs())
-        self._alike = alike_of(session.get_modelmeta().custom_metadata_map, self.inputs)
-        # the inner object takes the same call without the wrapper's checks: 7 of 130 us a row
-        self._run = getattr(session, "_sess", session).run
+        self._packed = pack(model)
+        if self._packed is None:
+            self._form = _Form(model, ())
+        else:
+            self._form = _Form(self._packed.model, self._packed.tables)
+        taken = self._form.taken
+        self._row_tables = [(each.name, taken[each.name], each.columns)
+                            for each in self._form.tables]  # fmt: skip
+        self._row_columns = [(name, taken[name]) for name in self._form.columns]
+        self.inputs: tuple[str, ...] = self._packed.inputs if self._packed else tuple(taken)
+        self.outputs: tuple[str, ...] = self._form.outputs
+        self._alike = alike_of(self._form.metadata, self.inputs)
+        self._run = self._form.run
         self.threads = threads or available_cpus()
         self._output_list = list(self.outputs)
 
-    def run(self, columns: Columns, rows: int) -> dict[str, Array]:
-        """Run all rows and return every output, in the rows' order."""
+    def run(
+        self, columns: Columns, rows: int, coded: Mapping[str, Coded] | None = None
+    ) -> dict[str, Array]:
+        """Run all rows and return every output, in the rows' order.
+
+        Parameters
+        ----------
+        coded
+            Columns of texts in another form as well, which is the faster one for many rows.
+        """
+        form, given = self._form, {name: columns[name] for name in self.inputs}
+        if coded and rows >= MANY_ROWS and self._numbering is not None:
+            numbers = self._numbering.numbers(coded)
+            if numbers is not None:
+                form, given = self._numbering.form, given | numbers
         if self._alike is None or rows < FEWEST_ROWS:
-            return self._run_parts(columns, rows)
-        order = self._alike.order(columns)
-        found = self._run_parts({name: columns[name][order] for name in self.inputs}, rows)
+            return self._run_parts(form, given, rows)
+        order = self._alike.order(columns, coded)
+        given = {name: column[order] for name, column in given.items()}
+        found = self._run_parts(form, given, rows)
         for name, answers in found.items():
             found[name] = np.empty_like(answers)
             found[name][order] = answers
         return found
 
-    def _run_parts(self, columns: Columns, rows: int) -> dict[str, Array]:
-        if rows <= CHUNK_ROWS // 4:
-            return self._call(columns)
+    @cached_property
+    def _numbering(self) -> _Numbering | None:
+        found = number(self._packed) if self._packed else None
+        return None if found is None else _Numbering(
+            _Form(found.model, found.tables),
+            [(table.columns, _opened(model)) for table, model in found.encoders.items()],
+        )  # fmt: skip
+
+    def _run_parts(self, form: _Form, columns: Columns, rows: int) -> dict[str, Array]:
+        if rows <= CHUNK_ROWS:
+            return form.call(columns)
         calls_each = -(-rows // (CHUNK_ROWS * self.threads))  # equal shares: no thread waits
-        size = max(CHUNK_ROWS // 4, -(-rows // (calls_each * self.threads)))
+        size = -(-rows // (calls_each * self.threads))
         parts = [
-            {name: columns[name][start : start + size] for name in self.inputs}
+            {name: column[start : start + size] for name, column in columns.items()}
             for start in range(0, rows, size)
         ]
         if self.threads == 1:
-            found = [self._call(part) for part in parts]
+            found = [form.call(part) for part in parts]
         else:
             with ThreadPoolExecutor(self.threads) as pool:  # 0.1 ms; a kept one dies in a fork
-                found = list(pool.map(self._call, parts))
+                found = list(pool.map(form.call, parts))
         return {name: np.concatenate([part[name] for part in found]) for name in self.outputs}
 
     def run_rows(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Array]:
@@ -100,12 +120,56 @@ class Session:
         found: Any = self._run(self._output_list, feeds, None)
         return dict(zip(self.outputs, found, strict=True))
 
-    def _call(self, columns: Columns) -> dict[str, Array]:
-        feeds = {name: columns[name] for name in self._columns}
-        for table in self._tables:
+
+class _Form:
+    """One form of the graph, opened: its inputs are tables of some columns, and single columns."""
+
+    def __init__(self, model: bytes, tables: Sequence[Table]) -> None:
+        session = _opened(model)
+        self.taken = {item.name: DTYPES.get(item.type, object) for item in session.get_inputs()}
+        self.tables = tables
+        names = {table.name for table in tables}
+        self.columns = [name for name in self.taken if name not in names]
+        self.outputs = tuple(item.name for item in session.get_outputs())
+        self.metadata = session.get_modelmeta().custom_metadata_map
+        # the inner object takes the same call without the wrapper's checks: 7 of 130 us a row
+        self.run = getattr(session, "_sess", session).run
+
+    def call(self, columns: Columns) -> dict[str, Array]:
+        feeds = {name: columns[name] for name in self.columns}
+        for table in self.tables:
             feeds[table.name] = _side_by_side([columns[name] for name in table.columns])
-        found: Any = self._run(self._output_list, feeds, None)
+        found: Any = self.run(list(self.outputs), feeds, None)
         return dict(zip(self.outputs, found, strict=True))
+
+
+class _Numbering:
+    """The form of the graph that takes numbers of texts, and what numbers these."""
+
+    def __init__(self, form: _Form, encoders: Sequence[tuple[tuple[str, ...], Any]]) -> None:
+        self.form = form
+        self._encoders = encoders
+
+    def numbers(self, coded: Mapping[str, Coded]) -> Columns | None:
+        """Return the numbers of columns; None where the texts of one are not known once each."""
+        found: Columns = {}
+        for columns, encoder in self._encoders:
+            if not all(name in coded for name in columns):
+                return None
+            (texts,) = encoder.get_inputs()
+            for name in columns:
+                (numbers,) = encoder.run(None, {texts.name: coded[name].texts})
+                found[name] = numbers[coded[name].codes]
+        return found
+
+
+def _opened(model: bytes) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what fails is raised; nothing else goes to stderr
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _side_by_side(columns: list[Array]) -> Array:

@@ -51,8 +51,8 @@ def within_limits(
     latency = found[0] if found else None
     if name == "every row" or shipping is judged:
         return judged, shipping, latency
-    kept = as_judged(run, judged, "they were not within the limits")
-    return kept, kept, latency
+    ships = as_judged(run, judged, "they were not within the limits")
+    return ships, ships, latency
 
 
 def _final(run: Run, proved: Proved) -> tuple[Measured, LatencyResult]:

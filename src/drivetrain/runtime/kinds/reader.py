@@ -11,7 +11,7 @@ import numpy.typing as npt
 from drivetrain.core.arrays import Array
 from drivetrain.core.contract import Action, Breach, Column
 from drivetrain.runtime.cells import UnreadableCell, canonical
-from drivetrain.runtime.forms import Cells, things
+from drivetrain.runtime.forms import Cells, Coded, things
 
 FINE, JUNK, MISSING, UNSEEN, RANGE, INFINITE = range(6)
 _KEPT_TEXTS, _KEPT_LENGTH = 4096, 64  # at most about 1 MB for a column
@@ -20,10 +20,14 @@ BREACHES: tuple[Breach, ...] = ("junk", "junk", "missing", "unseen", "range", "i
 
 @dataclass(frozen=True)
 class Reading:
-    """Values before the policy, and what each cell breaches: uint8 (n,), 0 for nothing."""
+    """Values before the policy, and what each cell breaches: uint8 (n,), 0 for nothing.
+
+    ``coded`` says the values of texts that repeat once more, each once.
+    """
 
     values: Array
     breaches: npt.NDArray[np.uint8]
+    coded: Coded | None = None
 
 
 class Reader:
@@ -83,7 +87,8 @@ class Reader:
         values, breaches = self._read_items(found.items)
         if found.codes is None:
             return Reading(values, breaches)
-        return Reading(values[found.codes], breaches[found.codes])
+        coded = Coded(values, found.codes) if self.dtype is object else None
+        return Reading(values[found.codes], breaches[found.codes], coded)
 
     def _read_items(self, items: Any) -> tuple[Array, npt.NDArray[np.uint8]]:
         known: dict[str, tuple[Any, int]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -58,19 +59,27 @@ def _string_type(series: Any) -> Any:
 
 
 def _coded(series: Any) -> Things:
-    """Give distinct texts and codes where texts repeat: 40 ns a cell instead of 150."""
+    """Give distinct texts and codes where texts repeat: 50 ns a cell instead of 150."""
     if len(series) < FEW_ROWS:
         items = series.to_list()
         numbers = {text: number for number, text in enumerate(dict.fromkeys(items))}
         if len(numbers) * 2 > len(items):
             return Things(items)  # as numbers they are read at once
         return Things(list(numbers), np.array([numbers[text] for text in items], np.int64))
-    distinct = series.unique().drop_nulls()
-    if len(distinct) * 2 > len(series):
-        return Things(series.to_list())
-    ranks = type(series)(np.arange(len(distinct), dtype=np.int32))
-    codes = series.replace_strict(distinct, ranks, default=len(distinct))
-    return Things([*distinct.to_list(), None], codes.fill_null(len(distinct)).to_numpy())
+    distinct = series.head(FEW_ROWS).unique().drop_nulls()  # most columns soon show all they have
+    known = None if len(distinct) * 2 > FEW_ROWS else _numbered(series, distinct)
+    if known is None or known.null_count() > series.null_count():
+        distinct = series.unique().drop_nulls()
+        if len(distinct) * 2 > len(series):
+            return Things(series.to_list())
+        known = _numbered(series, distinct)
+    codes = known.cast(sys.modules["polars"].Int64).fill_null(len(distinct)).to_numpy()
+    return Things([*distinct.to_list(), None], codes)
+
+
+def _numbered(series: Any, distinct: Any) -> Any:
+    """Return the place of each text in ``distinct``, null for others: an Enum's cast is fastest."""
+    return series.cast(sys.modules["polars"].Enum(distinct), strict=False).to_physical()
 
 
 def _times(series: Any, kind: str, missing: Mask | None) -> Times:
