@@ -16,6 +16,9 @@ from drivetrain.features.encoders.text_score import TextScoreEncoder, _Ridge
 from drivetrain.features.encoders.text_topics import TextTopicsEncoder, main_directions
 from drivetrain.features.encoders.words import WordsEncoder
 from drivetrain.features.vocabulary import find_vocabulary
+from drivetrain.graph.block import GraphBuilder
+from drivetrain.graph.blocks.words import Words
+from drivetrain.graph.run import run_blocks
 from drivetrain.testing.columns import describe, example_folds
 
 TEXTS = np.array(
@@ -114,3 +117,26 @@ def test_a_pair_takes_no_word_s_place() -> None:
     found = find_vocabulary(TEXTS, limit=3, pairs=1, min_count=2)
     assert found.words == ("late", "again", "lovely", "late again")
     assert find_vocabulary(TEXTS, limit=3, pairs=0, min_count=2).words == found.words[:3]
+
+
+def test_capitals_count_as_small_letters_in_the_spellings_that_texts_have() -> None:
+    cells = np.array(
+        ["Not good", "good", "NOT good at all", "Ärger ÄRGER iPhone", "iphone ärger"], object
+    )
+    found = find_vocabulary(cells, limit=9, pairs=2, min_count=2)
+    assert found.words == ("good", "iphone", "not", "ärger", "not good")
+    block = found.block("c", "o")
+    small = Words("c", "o", found.words, found.weights)
+    lower_cells = np.array([cell.lower() for cell in cells], object)
+    made = run_blocks([block], {"c": cells}, ["o"])["o"]
+    assert np.array_equal(made, run_blocks([small], {"c": lower_cells}, ["o"])["o"])
+    new = np.array(["GOOD Good", "IPHONE", "Not", "gOOd"], object)
+    made = run_blocks([block], {"c": new}, ["o"])["o"]
+    assert (made > 0).sum(axis=1).tolist() == [1, 1, 1, 0]
+
+
+def test_no_letter_is_made_small_where_the_spellings_are_known() -> None:
+    graph = GraphBuilder(reserved=frozenset({"c"}))
+    found = find_vocabulary(TEXTS, limit=3, pairs=1, min_count=2)
+    graph.lower([found.block("c", "o")], {"c": "c"}, "words")
+    assert "StringNormalizer" not in {node.op_type for node in graph.nodes}

@@ -25,7 +25,6 @@ from drivetrain.features.vocabulary import find_vocabulary
 from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.missing_flag import MissingFlag
 from drivetrain.graph.blocks.number import Vector
-from drivetrain.graph.blocks.words import Words
 
 MOST_ITERATIONS = 500
 # Of one non-zero in all iterations, where V³ is the cost of solving at once.
@@ -69,7 +68,7 @@ class TextScoreEncoder:
             flag = MissingFlag(column.name, "features", column.kind)
             return FittedEncoder((flag,), (f"{column.name} is missing",))
         tfidf, score = f"{column.name}#words", f"{column.name}#score"
-        words = Words(column.name, tfidf, found.words, found.weights)
+        words = found.block(column.name, tfidf)
         matrix = sparse_words(words, columns[column.name])
         values = target.one_hot()
         model = _Ridge(matrix, values, weight, options.alpha)

@@ -23,7 +23,6 @@ from drivetrain.features.vocabulary import find_vocabulary
 from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.missing_flag import MissingFlag
 from drivetrain.graph.blocks.number import Vector
-from drivetrain.graph.blocks.words import Words
 
 FIT_ROWS = 20_000  # texts that are enough to find the directions
 
@@ -65,7 +64,7 @@ class TextTopicsEncoder:
         if len(cells) > FIT_ROWS:
             cells = np.random.default_rng(seed).choice(cells, FIT_ROWS, replace=False)
         tfidf, places = f"{column.name}#words", f"{column.name}#topics"
-        words = Words(column.name, tfidf, found.words, found.weights)
+        words = found.block(column.name, tfidf)
         directions = main_directions(sparse_words(words, cells), options.topics, seed)
         blocks = (
             words,

@@ -17,7 +17,6 @@ from drivetrain.core.contract import Column, Kind
 from drivetrain.features.encoder import FittedEncoder, Target
 from drivetrain.features.vocabulary import find_vocabulary
 from drivetrain.graph.blocks.missing_flag import MissingFlag
-from drivetrain.graph.blocks.words import Words
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +54,7 @@ class WordsEncoder:
         if not found.words:
             flag = MissingFlag(column.name, "features", column.kind)
             return FittedEncoder((flag,), (f"{column.name} is missing",))
-        block = Words(column.name, "features", found.words, found.weights)
+        block = found.block(column.name, "features")
         return FittedEncoder((block,), tuple(f"{column.name}:{word}" for word in found.words))
 
 

@@ -44,7 +44,9 @@ class Words:
 
     Feature v is the number of times word or pair v occurs, times its weight; with ``normalise``
     each row is then divided by its Euclidean length. A text without a known word is all zeros.
-    Words are cut as :class:`Tokens` does; a pair is two words that follow each other.
+    Words are cut as :class:`Tokens` does; a pair is two words that follow each other. Where
+    ``forms`` are known, each counts for its entry and no letter is made small, which takes as long
+    as cutting: a form that is not among them does not count.
 
     Attributes
     ----------
@@ -53,6 +55,8 @@ class Words:
         where ``lower_case``.
     weights
         float32 (V,), such as inverse document frequencies.
+    forms, form_of
+        Other spellings of entries, all different and none of them an entry; and of which.
     """
 
     column: Wire
@@ -61,6 +65,8 @@ class Words:
     weights: Features
     lower_case: bool = True
     normalise: bool = True
+    forms: tuple[str, ...] = ()
+    form_of: tuple[int, ...] = ()
 
     @property
     def inputs(self) -> tuple[Wire, ...]:
@@ -71,19 +77,20 @@ class Words:
         return (self.output,)
 
     def lower(self, graph: GraphBuilder) -> None:
-        singles = sum(" " not in entry for entry in self.vocabulary)
-        has_pairs = singles < len(self.vocabulary)
+        entries = [*enumerate(self.vocabulary), *zip(self.form_of, self.forms, strict=True)]
+        singles = [(place, entry) for place, entry in entries if " " not in entry]
+        pairs = [(place, entry) for place, entry in entries if " " in entry]
         counts = graph.node(
             "TfIdfVectorizer",
-            [tokens(graph, self.column, self.lower_case)],
+            [tokens(graph, self.column, self.lower_case and not self.forms)],
             mode="TFIDF",
             min_gram_length=1,
-            max_gram_length=2 if has_pairs else 1,
+            max_gram_length=2 if pairs else 1,
             max_skip_count=0,
-            ngram_counts=[0, singles] if has_pairs else [0],
-            ngram_indexes=list(range(len(self.vocabulary))),
-            pool_strings=[word for entry in self.vocabulary for word in entry.split(" ")],
-            weights=np.asarray(self.weights, np.float32).tolist(),
+            ngram_counts=[0, len(singles)] if pairs else [0],
+            ngram_indexes=[place for place, _ in singles + pairs],
+            pool_strings=[word for _, entry in singles + pairs for word in entry.split(" ")],
+            weights=[float(self.weights[place]) for place, _ in singles + pairs],
         )
         if not self.normalise:
             without_first(graph, counts, to=self.output)
