@@ -10,6 +10,7 @@ import numpy as np
 from drivetrain.core.arrays import Features, FloatMatrix
 from drivetrain.graph.program import BLEND, CALIBRATED, Member, Program, target_of
 from drivetrain.graph.run import run_blocks
+from drivetrain.stats.mixture import mixture
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ def weighted(program: Program, answers: Mapping[str, MemberAnswers], rows: slice
     parts = []
     for member in program.members:
         margin = np.mean([each[rows] for each in answers[member.name].margins], axis=0)
-        parts.append(member.weight * answer_of(member, margin))
-    return np.asarray(np.sum(parts, axis=0), np.float64)
+        parts.append((answer_of(member, margin), member.weight))
+    return mixture(parts)
 
 
 def answer_of(member: Member, margin: FloatMatrix) -> FloatMatrix:

@@ -214,15 +214,15 @@ def _explain_all(asked: _Asked, reporter: Reporter) -> dict[str, Any]:
     metric = find_metric(settings.metric or model.manifest.metric, target.task)
     sample = asked.sample(settings.max_rows)
     y, columns = _labels(asked, sample), asked.columns(sample)
+    label = settings.label
+    if label is None and target.task == "multiclass":
+        label = target.classes[int(np.bincount(y.astype(np.int64)).argmax())]
+    quantity = quantity_of(model, target, label)
     reporter.say("importance", f"{len(columns)} columns, {settings.repeats} shuffles of each")
     importance = permutation_importance(
         model, model.contract, columns, y,
         target=target, metric=metric, repeats=settings.repeats, seed=settings.seed,
     )  # fmt: skip
-    label = settings.label
-    if label is None and target.task == "multiclass":
-        label = target.classes[int(np.bincount(y.astype(np.int64)).argmax())]
-    quantity = quantity_of(model, target, label)
     few = rows_of(columns, np.arange(min(sample.rows, settings.background)))
     drawn = [column for column in model.contract.columns if column.kind in DRAWN_KINDS]
     reporter.say("dependence", f"{settings.points} points along {len(drawn)} columns")

@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from drivetrain.core.arrays import FloatMatrix, FloatVector
-from drivetrain.search.blend import error_of
+from drivetrain.search.blend_table import error_of
 from drivetrain.search.trial import Trial
 from drivetrain.stats.metrics import Metric, find_metric
+from drivetrain.stats.mixture import mixture
 
 MOST_ROWS = 4_000
 SINGLES = 3  # folds whose models are looked at alone
@@ -84,11 +85,9 @@ class Answers:
         return self._mixed({key: each[number % len(each)] for key, each in self._margins.items()})
 
     def _mixed(self, margins: Mapping[str, FloatMatrix]) -> FloatMatrix:
-        parts = [
-            self._weights[trial.key] * trial.answer(margins[trial.key]) for trial in self._trials
-        ]
-        mixed: FloatMatrix = np.sum(parts, axis=0)
-        return mixed
+        return mixture(
+            (trial.answer(margins[trial.key]), self._weights[trial.key]) for trial in self._trials
+        )
 
 
 class _Truth:

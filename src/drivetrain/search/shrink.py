@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from drivetrain.core.findings import Decision
-from drivetrain.search.blend import Blend
+from drivetrain.search.blend_table import Blend
 
 MARGIN = 0.0025  # share of the least error that the choice may have more,
 WIDE_MARGIN = 0.02  # and that it may have more where nothing nearer is quick and small

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from drivetrain.core.findings import Decision
-from drivetrain.search.blend import Blend
+from drivetrain.search.blend_table import Blend
 from drivetrain.search.shrink import Limits, Measured, choose, expected, propose, with_front
 
 QUICK = {"latency_us": 50.0, "rows_per_s": 90_000.0, "size_bytes": 1_000_000}

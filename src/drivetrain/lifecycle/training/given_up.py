@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from drivetrain.core.arrays import FloatMatrix
 from drivetrain.lifecycle.training.mix import Pool
 from drivetrain.lifecycle.training.settings import GivenUp
-from drivetrain.search.blend import error_of
+from drivetrain.search.blend_table import error_of
 from drivetrain.search.fold_means import Answers
 from drivetrain.search.shrink import Proposal
 from drivetrain.search.trial import Trial, as_scored

@@ -7,7 +7,7 @@ the full one as its members are dropped. ``shrink`` chooses.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -21,16 +21,8 @@ from drivetrain.lifecycle.training.leaderboard import leaderboard_rows
 from drivetrain.lifecycle.training.model import Chosen, FittedModel, members_of
 from drivetrain.lifecycle.training.stages import Run
 from drivetrain.lifecycle.training.tried import Tried
-from drivetrain.search.blend import (
-    MOST_ROWS,
-    RESAMPLES,
-    STEPS,
-    Blend,
-    Candidate,
-    best_blend,
-    models_within,
-    smaller_blends,
-)
+from drivetrain.search.blend import STEPS, best_blend, models_within, smaller_blends
+from drivetrain.search.blend_table import MOST_ROWS, RESAMPLES, Blend, Candidate, Table
 from drivetrain.search.calibrate import MOST_ROWS as MOST_CALIBRATED
 from drivetrain.search.calibrate import choose_calibration
 from drivetrain.search.cost import cost_ns
@@ -39,6 +31,7 @@ from drivetrain.search.shrink import Measured, Proposal
 from drivetrain.search.threshold import choose_threshold
 from drivetrain.search.trial import Trial, as_scored, with_models
 from drivetrain.stats.metric import Metric
+from drivetrain.stats.mixture import mixture
 
 # One row in a batch may cost this much in models, on one core: with encoders and the reading of
 # cells, two cores serve 100,000, 60,000 or 22,000 rows a second.
@@ -98,16 +91,14 @@ class Pool:
             for trial in self.trials
         )
 
-    @property
-    def data(self) -> tuple[Sequence[Candidate], FloatVector, FloatVector | None, Metric]:
-        """What blends are chosen by: answers, truth, weights, metric."""
-        return self.candidates, self.y, self.weight, self.run.metric
+    def table(self, most_rows: int = MOST_ROWS) -> Table:
+        """Return what blends are chosen by, on so many rows."""
+        data = (self.candidates, self.y, self.weight, self.run.metric)
+        return Table(*data, seed=self.run.settings.seed, most_rows=most_rows)
 
     def mean(self, weights: Mapping[str, float]) -> FloatMatrix:
         """Return a blend's out-of-fold answers, (n, t)."""
-        shares = [c.prediction * weights[c.key] for c in self.candidates if c.key in weights]
-        mixed: FloatMatrix = np.sum(shares, axis=0)
-        return mixed
+        return mixture((c.prediction, weights[c.key]) for c in self.candidates if c.key in weights)
 
     def _is_once(self, trial: Trial) -> bool:
         """Tell whether one fit on all rows will take the place of one on each fold."""
@@ -123,9 +114,10 @@ def blends_of(pool: Pool) -> list[tuple[str, Blend, dict[str, int]]]:
     run = pool.run
     run.reporter.say("search", f"blending {len(pool.trials)} trials")
     rows = run.journal.choose("rows of the blend", lambda: _affordable_rows(pool))
-    best = partial(best_blend, *pool.data, seed=run.settings.seed, most_rows=rows)
+    table = pool.table(rows)
+    best = partial(best_blend, table)
     full = best(most_ns=float("inf"))
-    fewer = smaller_blends(full, *pool.data, seed=run.settings.seed, most_rows=rows)
+    fewer = smaller_blends(full, table)
     named = [("full ensemble", full, float("inf"))]
     for most_ns in TIERS_NS:
         told = f"{most_ns / 1000:.0f} µs a row"

@@ -30,7 +30,7 @@ from drivetrain.lifecycle.training.students import (
     teacher_of,
 )
 from drivetrain.lifecycle.training.tried import Tried
-from drivetrain.search.blend import Blend, spread_of
+from drivetrain.search.blend_table import Blend, spread_of
 from drivetrain.search.budget import Budget
 from drivetrain.search.fold_means import fold_gain
 from drivetrain.search.shrink import (

@@ -16,7 +16,8 @@ from drivetrain.core.manifest import canonical_json
 from drivetrain.lifecycle.training.mix import Pool
 from drivetrain.lifecycle.training.model import Teacher
 from drivetrain.lifecycle.training.stages import Run
-from drivetrain.search.blend import Blend, best_blend
+from drivetrain.search.blend import best_blend
+from drivetrain.search.blend_table import Blend
 from drivetrain.search.budget import Window
 from drivetrain.search.fold_means import Answers
 from drivetrain.search.portfolio import FIRST, Draft
@@ -73,11 +74,10 @@ def fit_student(pool: Pool, teacher: Teacher) -> Trial | None:
 def student_blends(pool: Pool, student: Trial) -> list[tuple[str, Blend, dict[str, int]]]:
     """Return a student as a blend of itself: with the models of all folds, and with one."""
     own = [one for one in pool.candidates if one.key == student.key]
-    _, y, weight, metric = pool.data
-    alone = best_blend(own, y, weight, metric, most_ns=float("inf"), seed=pool.run.settings.seed)
+    alone = best_blend(pool.table().among(own), most_ns=float("inf"))
     reason = (
         "It has learned from the full ensemble's answers beside the labels, each by models that "
-        f"had not seen the row; its out-of-fold {metric.name} is {alone.score:.5f}."
+        f"had not seen the row; its out-of-fold {pool.run.metric.name} is {alone.score:.5f}."
     )
     decision = Decision(subject="blend", choice=f"'{student.key}', a student", reason=reason)
     blend = replace(alone, decision=decision)
