@@ -52,7 +52,7 @@ from drivetrain.runtime.model import Model
 from drivetrain.search.budget import Budget
 from drivetrain.search.crew import Staff, hire
 from drivetrain.search.journal import EndEntry, Entry, Journal, StartEntry, open_run
-from drivetrain.search.portfolio import FIRST
+from drivetrain.search.portfolio import FIRST_LOADED
 from drivetrain.search.replay import replayed_header
 
 __all__ = ["LatencyResult", "ParityResult", "TrainResult", "TrainSettings", "TrialRow", "train",
@@ -189,7 +189,7 @@ def train_in(
     """
     workers = cores() if settings.workers is None else settings.workers
     # The crew imports the learning libraries while this process reads the table.
-    with closing(hire(threads=1, first=FIRST, workers=workers)) as crew:
+    with closing(hire(threads=1, first=FIRST_LOADED, workers=workers)) as crew:
         staff = Staff(crew, max(workers, 1), memory_bytes=_memory_bytes(settings))
         return _train(data, settings, places, budget, staff, reporter, obeyed)
 

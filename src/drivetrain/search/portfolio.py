@@ -33,6 +33,7 @@ DERIVED = ("lightgbm", "catboost")  # families tried on features of two columns
 # Families tried on transforms of the target; extra trees hardly gain from one.
 MAPPED = ("lightgbm", "linear", "catboost", "mlp", "xgboost")
 FIRST = "lightgbm"
+FIRST_LOADED = ("lightgbm", "linear")  # while the table is read: they are first for every table
 
 SMALL_CELLS = 2_000_000  # rows x columns from which a first model on a sample comes first
 SAMPLE_ROWS = 20_000

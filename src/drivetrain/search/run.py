@@ -24,9 +24,10 @@ from drivetrain.search.budget import (
     too_little_memory,
     too_short,
 )
-from drivetrain.search.crew import STARVED, STOPPED, Ended, Staff, end_of
+from drivetrain.search.crew import STARVED, STOPPED, Staff, end_of
 from drivetrain.search.encodings import Encodings
 from drivetrain.search.fit import FoldJob
+from drivetrain.search.forking import Ended
 from drivetrain.search.journal import SEARCHED, ClockEntry, Journal, TrialEntry
 from drivetrain.search.portfolio import Draft
 from drivetrain.search.recipe import Recipe
@@ -69,6 +70,7 @@ class _Search:
     staff: Staff
     reporter: Reporter
     drafts: Iterator[tuple[bool, Draft]]
+    families: tuple[str, ...] = ()  # in the order in which they are planned
     trials: dict[str, Trial] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     pace_s: dict[str, float] = field(default_factory=dict)  # wall seconds of a family's last trial
@@ -211,12 +213,19 @@ class _Search:
             if recipe.key in self._opened:
                 continue  # two drafts with the same parameters
             self._opened[recipe.key] = draft
+            self._load_after(draft.family)
             if not folds:
                 self._finish_if_over(trial)
                 continue
             self._current = trial
             return True
         return False
+
+    def _load_after(self, family: str) -> None:
+        """Have the libraries of the next family imported while this one is fitted."""
+        place = self.families.index(family) + 1 if family in self.families else 0
+        for following in self.families[place : place + 1]:
+            self.staff.crew.load(following)
 
     def _start(self, trial: _Open, job: FoldJob) -> None:
         number = next(_NUMBERS)
@@ -374,6 +383,7 @@ def _search_by_clock(
         staff=staff,
         reporter=reporter,
         drafts=chain(marked, more),
+        families=tuple(dict.fromkeys(draft.family for draft in drafts)),
         trials=trials,
     )
     run.work()

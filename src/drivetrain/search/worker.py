@@ -1,13 +1,13 @@
-"""The worker side of the search: a process that imports the learning libraries once and forks.
+"""The worker side of the search: a process that imports a family's libraries once and forks.
 
 ``python -m drivetrain.search.worker`` reads one command a line from standard input,
 ``{"load": family}``, ``{"run": id, "job": {...}}`` or ``{"kill": id}``, and answers on standard
-output with ``{"started": id, "pid": pid}`` and ``{"ended": id, "status": s, "work_ms": w}``, where
-s is an exit status or minus a signal and w its processor time. It never runs a parallel region or
-trains anything itself, so a fork of it is safe, and costs milliseconds where an import would cost
-seconds. A child fits one fold and exits; it dies by its own alarm at its wall-clock limit, and with
-its parent, and gets no memory past its share. When standard input ends, because the run has ended
-or was killed, everything ends.
+output with ``{"loaded": 1}``, ``{"started": id, "pid": pid}`` and
+``{"ended": id, "status": s, "work_ms": w}``, where s is an exit status or minus a signal and w its
+processor time. It never runs a parallel region or trains anything itself, so a fork of it is safe,
+and costs milliseconds where an import would cost seconds. A child fits one fold and exits; it dies
+by its own alarm at its wall-clock limit, and with its parent, and gets no memory past its share.
+When standard input ends, because the run has ended or was killed, everything ends.
 
 ``python -m drivetrain.search.worker --job FILE`` fits one fold without forking, for systems that
 have no fork.
@@ -74,6 +74,7 @@ class Foreman:
             return
         if "load" in command:
             load_family(command["load"])
+            self._say(loaded=1)
             return
         job = msgspec.convert(command["job"], FoldJob)
         # at the first job only; its children find it loaded

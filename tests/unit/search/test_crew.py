@@ -17,6 +17,7 @@ import pytest
 
 from drivetrain.search.crew import Crew, Forking, Spawning
 from drivetrain.search.fit import FoldJob
+from drivetrain.search.forking import Foreman
 from drivetrain.search.study import Study
 from drivetrain.search.worker import log_path
 
@@ -28,6 +29,11 @@ def crew(request: pytest.FixtureRequest, plugged: Path) -> Iterator[Crew]:
     hired = request.param(threads=1)
     yield hired
     hired.close()
+
+
+def foreman_of(crew: Forking) -> Foreman:
+    (foreman,) = crew._foremen.values()
+    return foreman
 
 
 def job(study: Study, recipe: Any, fold: int = 0, seconds: float = 20.0) -> FoldJob:
@@ -90,11 +96,15 @@ def test_a_dead_foreman_is_reported_and_replaced(
 ) -> None:
     crew = Forking(threads=1)
     crew.start(1, job(study, make_recipe("stuck")))
-    os.kill(crew._process.pid, signal.SIGKILL)
+    os.kill(foreman_of(crew).process.pid, signal.SIGKILL)
     assert ends(crew) == {1: -9}
-    crew._process.wait()
-    crew.start(2, job(study, make_recipe()))
-    assert ends(crew) == {2: 0}
+    foreman_of(crew).process.wait()
+    crew.start(2, job(study, make_recipe("stuck")))
+    crew.wait(0.5)
+    crew.kill(2)
+    assert ends(crew) == {2: -signal.SIGKILL}
+    crew.start(3, job(study, make_recipe()))
+    assert ends(crew) == {3: 0}
     crew.close()
 
 
@@ -106,7 +116,8 @@ from drivetrain.search.fit import FoldJob
 
 crew = Forking(threads=1)
 crew.start(1, msgspec.json.decode(sys.argv[1].encode(), type=FoldJob))
-print(crew._process.stdout.readline().decode(), flush=True)  # started
+(foreman,) = crew._foremen.values()
+print(foreman.process.stdout.readline().decode(), flush=True)  # started
 select_forever = sys.stdin.read()
 """
 
@@ -139,10 +150,10 @@ def test_no_worker_outlives_a_killed_run(plugged: Path, study: Study, make_recip
 def test_closing_leaves_no_process(plugged: Path, study: Study, make_recipe: Any) -> None:
     crew = Forking(threads=1)
     crew.start(1, job(study, make_recipe("stuck")))
-    pipe = crew._process.stdout
-    assert pipe is not None
-    select.select([pipe], [], [], 20)
-    processes = [psutil.Process(crew._process.pid), *psutil.Process(crew._process.pid).children()]
+    process = foreman_of(crew).process
+    assert process.stdout is not None
+    select.select([process.stdout], [], [], 20)
+    processes = [psutil.Process(process.pid), *psutil.Process(process.pid).children()]
     crew.close()
     _, alive = psutil.wait_procs(processes, timeout=10)
     assert not alive
@@ -157,5 +168,34 @@ def test_a_foreman_tells_how_long_a_second_of_work_takes(study: Study, make_reci
         assert crew.slowness() == 1.0  # so little work tells nothing
         crew._recent.extend([(6.0, 2.0), (3.0, 1.0)])
         assert crew.slowness() > 2.0
+    finally:
+        crew.close()
+
+
+def test_a_family_is_imported_beside_the_jobs_of_another(
+    plugged: Path, study: Study, make_recipe: Any
+) -> None:
+    crew = Forking(threads=1)
+    try:
+        crew.start(1, job(study, make_recipe("stuck")))
+        crew.load(make_recipe().family)
+        crew.start(2, job(study, make_recipe()))
+        assert ends(crew) == {2: 0}  # the other still runs
+        assert crew.began(1) is not None
+    finally:
+        crew.close()
+
+
+def test_a_crew_at_rest_gives_its_memory_back_and_works_again(
+    plugged: Path, study: Study, make_recipe: Any
+) -> None:
+    crew = Forking(threads=1)
+    try:
+        crew.load(make_recipe().family)
+        assert crew.memory_bytes() > 0
+        crew.rest()
+        assert crew.memory_bytes() == 0
+        crew.start(1, job(study, make_recipe()))
+        assert ends(crew) == {1: 0}
     finally:
         crew.close()
