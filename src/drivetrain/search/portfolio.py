@@ -8,6 +8,7 @@ tried after the known ones; one whose library is absent is left out and named.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,7 +34,12 @@ DERIVED = ("lightgbm", "catboost")  # families tried on features of two columns
 # Families tried on transforms of the target; extra trees hardly gain from one.
 MAPPED = ("lightgbm", "linear", "catboost", "mlp", "xgboost")
 FIRST = "lightgbm"
+EARLY = 2  # defaults of the first family that are tried in the first turn
+_WORDS: tuple[Variant, ...] = ("words", "values")
+_NO_WORDS: tuple[Variant, ...] = ("values",)
 FIRST_LOADED = ("lightgbm", "linear")  # while the table is read: they are first for every table
+
+MOST_FOLDS = ((20.0, 4), (60.0, 5))  # in runs of fewer seconds
 
 SMALL_CELLS = 2_000_000  # rows x columns from which a first model on a sample comes first
 SAMPLE_ROWS = 20_000
@@ -88,12 +94,13 @@ class FoldPlan:
     decision: Decision
 
 
-def plan_folds(rows: int, asked: int | None = None) -> FoldPlan:
-    """Choose the folds by the number of training rows.
+def plan_folds(rows: int, asked: int | None = None, *, limit_s: float = math.inf) -> FoldPlan:
+    """Choose the folds by the number of training rows and the time limit of the run.
 
-    More folds fit each model on more rows and cost more time. From 100,000 rows on, the rows are
-    cut in eight but models are fitted on two of the folds only: each sees 7/8 of the rows, and two
-    judged eighths are plenty.
+    More folds fit each model on more rows and cost more time: in a short run another candidate is
+    worth more than the eighth fold of each. From 100,000 rows on, the rows are cut in eight but
+    models are fitted on two of the folds only: each sees 7/8 of the rows, and two judged eighths
+    are plenty.
     """
     if asked is not None:
         return FoldPlan(
@@ -105,10 +112,13 @@ def plan_folds(rows: int, asked: int | None = None) -> FoldPlan:
             "are enough to tell candidates apart; more folds would cost more than they bring."
         )
         return FoldPlan(8, 2, _folds_decision(8, 2, reason))
-    cut = 8 if rows < 10_000 else 5 if rows < 20_000 else 4 if rows < 50_000 else 3
+    most = next((most for seconds, most in MOST_FOLDS if limit_s < seconds), 8)
+    cut = min(most, 8 if rows < 10_000 else 5 if rows < 20_000 else 4 if rows < 50_000 else 3)
+    is_short = most == cut < 8
+    why = f": in {limit_s:g} s more candidates are worth more than more folds" if is_short else ""
     reason = (
         f"{rows:,} rows: every row is judged once by a model that has not seen it, and the "
-        f"{cut} models of each candidate are averaged in the bundle."
+        f"{cut} models of each candidate are averaged in the bundle{why}."
     )
     return FoldPlan(cut, cut, _folds_decision(cut, cut, reason))
 
@@ -150,12 +160,7 @@ def plan_portfolio(
         if task in family.tasks:
             spaces.append((name, family.space(task, shape)))
     rounds = max((len(space.defaults) for _, space in spaces), default=0)
-    drafts = [
-        Draft(name, space.encoding, space.defaults[turn], seed, variant=variant)
-        for turn in range(rounds)
-        for name, space, variants in _turn(turn, spaces, words=words and turn == 0)
-        for variant in variants
-    ]
+    drafts = [draft for turn in range(rounds) for draft in _turn(turn, spaces, seed, words=words)]
     drafts = _with_maps(drafts, maps)
     if drafts and shape.rows > SAMPLE_ROWS and shape.rows * shape.features > SMALL_CELLS:
         first = drafts[0]
@@ -184,23 +189,36 @@ def _with_maps(drafts: list[Draft], maps: Sequence[TargetMap]) -> list[Draft]:
 
 
 def _turn(
-    turn: int, spaces: Sequence[tuple[str, Space]], *, words: bool
-) -> Iterator[tuple[str, Space, tuple[Variant, ...]]]:
-    """Give the families that have a default for this turn, each with the encodings it is tried on.
+    turn: int, spaces: Sequence[tuple[str, Space]], seed: int, *, words: bool
+) -> Iterator[Draft]:
+    """Give each family's default of this turn; the first family has two in the first turn.
 
-    The first family of trees is tried on all encodings: two that differ also blend well. Features
-    of two columns are tried early: where they win, the families behind have them as well.
+    They differ the most, and two that differ blend well. The very first one is also tried on other
+    encodings, and on features of two columns early: where these win, the families behind have them
+    as well.
     """
-    with_default = [(name, space) for name, space in spaces if turn < len(space.defaults)]
-    derived = [one for one in with_default if one[0] in DERIVED and one[1].encoding == "trees"]
-    for number, (name, space) in enumerate(with_default):
-        both = name == FIRST and space.encoding == "trees"
-        others: tuple[Variant, ...] = ("words", "values") if words else ("values",)
-        yield name, space, ("planned", *others) if both else ("planned",)
-        if turn == 0 and number == min(1, len(with_default) - 1):
-            yield from ((name, space, ("derived",)) for name, space in derived if name == FIRST)
+    for number, (name, space) in enumerate(spaces):
+        ahead = EARLY - 1 if name == FIRST else 0
+        place, count = (0, 1 + ahead) if turn == 0 else (turn + ahead, 1)
+        defaults = space.defaults[place : place + count]
+        yield from (Draft(name, space.encoding, parameters, seed) for parameters in defaults)
+        if turn > 0 or not defaults:
+            continue
+        first = Draft(name, space.encoding, space.defaults[0], seed)
+        if name == FIRST and space.encoding == "trees":
+            yield from (replace(first, variant=one) for one in (_WORDS if words else _NO_WORDS))
+        if number == min(1, len(spaces) - 1):
+            yield from _derived(spaces, seed, first=True)
     if turn == 0:
-        yield from ((name, space, ("derived",)) for name, space in derived if name != FIRST)
+        yield from _derived(spaces, seed, first=False)
+
+
+def _derived(spaces: Sequence[tuple[str, Space]], seed: int, *, first: bool) -> Iterator[Draft]:
+    """Give trials on features of two columns: of the first family, or of the others."""
+    for name, space in spaces:
+        is_trees = space.encoding == "trees" and bool(space.defaults)
+        if name in DERIVED and is_trees and (name == FIRST) == first:
+            yield Draft(name, space.encoding, space.defaults[0], seed, variant="derived")
 
 
 def _rank(name: str, order: tuple[str, ...]) -> tuple[int, str]:

@@ -37,7 +37,7 @@ class Folder:
 
 FOLDER = Folder(
     linear=Kind("linear", {"c": 1}),
-    lightgbm=Kind("trees", {"leaves": 31}, {"leaves": 8}),
+    lightgbm=Kind("trees", {"leaves": 31}, {"leaves": 8}, {"leaves": 3}),
     values_only=Kind("trees", {"a": 1}, tasks=("regression",)),
     absent=MissingLibraryError(
         where="family 'absent'", expected="library 'x' to be installed", got="none", remedy="Do."
@@ -50,26 +50,26 @@ def drafts(rows: int, features: int = 10) -> list[tuple[str, Any, Any]]:
     return [(one.family, dict(one.parameters), one.sample) for one in planned]
 
 
-def test_the_best_of_each_family_goes_before_the_second_best_of_any() -> None:
+def test_two_of_the_first_family_go_before_the_best_of_each_and_these_before_the_others() -> None:
     assert drafts(1000) == [
         ("lightgbm", {"leaves": 31}, None),
+        ("lightgbm", {"leaves": 8}, None),
         ("lightgbm", {"leaves": 31}, None),
         ("linear", {"c": 1}, None),
         ("lightgbm", {"leaves": 31}, None),
-        ("lightgbm", {"leaves": 8}, None),
-        ("lightgbm", {"leaves": 8}, None),
+        ("lightgbm", {"leaves": 3}, None),
     ]
 
 
-def test_the_first_family_is_tried_on_both_encodings() -> None:
+def test_the_first_default_is_tried_on_all_encodings() -> None:
     planned = plan_portfolio(FOLDER, "binary", Shape(1000, 10, 2), seed=0).drafts  # type: ignore[arg-type]
-    variants = ["planned", "values", "planned", "derived", "planned", "values"]
+    variants = ["planned", "planned", "values", "planned", "derived", "planned"]
     assert [one.variant for one in planned] == variants
 
 
 def test_words_of_names_are_tried_once_where_there_are_any() -> None:
     planned = plan_portfolio(FOLDER, "binary", Shape(1000, 10, 2), seed=0, words=True).drafts  # type: ignore[arg-type]
-    variants = ["planned", "words", "values", "planned", "derived", "planned", "values"]
+    variants = ["planned", "planned", "words", "values", "planned", "derived", "planned"]
     assert [one.variant for one in planned] == variants
 
 
@@ -77,9 +77,9 @@ def test_a_transformed_target_comes_right_behind_the_first_plain_trial_of_a_fami
     one = TargetMap(kind="log", values=(0.0, 1.0, 2.0), mapped=(0.0, 0.7, 1.1))
     planned = plan_portfolio(FOLDER, "binary", Shape(1000, 10, 2), seed=0, maps=(one,)).drafts  # type: ignore[arg-type]
     mapped = [(draft.family, draft.target is one) for draft in planned]
-    assert mapped[:5] == [
-        ("lightgbm", False), ("lightgbm", True), ("lightgbm", False), ("linear", False),
-        ("linear", True),
+    assert mapped[:6] == [
+        ("lightgbm", False), ("lightgbm", True), ("lightgbm", False), ("lightgbm", False),
+        ("linear", False), ("linear", True),
     ]  # fmt: skip
     assert sum(is_mapped for _, is_mapped in mapped) == 2
 
@@ -104,6 +104,13 @@ def test_folds_follow_the_number_of_rows(rows: int, cut: int, fitted: int) -> No
     plan = plan_folds(rows)
     assert (plan.cut, plan.fitted) == (cut, fitted)
     assert f"{rows:,}" in plan.decision.reason
+
+
+@pytest.mark.parametrize(("limit_s", "cut"), [(10.0, 4), (30.0, 5), (60.0, 8)])
+def test_a_short_run_has_fewer_folds_and_says_so(limit_s: float, cut: int) -> None:
+    plan = plan_folds(3000, limit_s=limit_s)
+    assert (plan.cut, plan.fitted) == (cut, cut)
+    assert (f"in {limit_s:g} s" in plan.decision.reason) == (cut < 8)
 
 
 def test_folds_that_were_asked_for_are_made() -> None:

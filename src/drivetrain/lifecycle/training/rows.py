@@ -135,7 +135,7 @@ def make_rows(data: Any, settings: TrainSettings, reporter: Reporter) -> Rows:
     _refuse_errors(findings, settings.strict)
     contract, left_out = _leave_out(contract, findings)
     columns = {name: columns[name][labelled] for name in contract.names}
-    fold_plan = plan_folds(len(training), settings.folds)
+    fold_plan = plan_folds(len(training), settings.folds, limit_s=settings.time_limit)
     folds, every_fold = (
         make_folds(
             y[part], target.task, k=fold_plan.cut, group=_some(roles.group, part),

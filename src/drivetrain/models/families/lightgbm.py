@@ -22,6 +22,7 @@ from drivetrain.models.lightgbm_trees import read_trees
 from drivetrain.models.objective import is_relative, quantile_of
 from drivetrain.models.stopping import Stopper
 
+SMALL_ROWS = 20_000  # up to which small trees are the best first guess
 WITHOUT_VALIDATION = 300  # iterations where nothing tells when to stop
 LINKS: dict[Task, Link] = {"binary": "sigmoid", "multiclass": "softmax", "regression": "identity"}
 
@@ -82,21 +83,36 @@ class LightGBM:
     def space(self, task: Task, shape: Shape) -> Space:
         # Ranges: TabArena's search space for LightGBM.
         leaves = max(4, min(200, shape.rows // 10))
+        small = shape.rows <= SMALL_ROWS
         return Space(
-            defaults=(
-                # As good as at half the rate on the public sets, at half the trees to serve.
-                msgspec.to_builtins(Parameters(num_leaves=min(31, leaves), learning_rate=0.1)),
-                msgspec.to_builtins(
-                    Parameters(num_leaves=min(15, leaves), learning_rate=0.1, feature_fraction=0.4)
-                ),
-                msgspec.to_builtins(
+            # The four that blend best on 28 public sets, in the order in which they add the most.
+            defaults=tuple(
+                msgspec.to_builtins(one)
+                for one in (
+                    # As good as at half the rate, at half the trees to serve.
                     Parameters(
-                        num_leaves=min(63, leaves),
+                        num_leaves=min(15 if small else 31, leaves),
+                        learning_rate=0.1,
+                        feature_fraction=0.8,
+                        lambda_l2=0.0,
+                    ),
+                    Parameters(
+                        num_leaves=min(31, leaves),
+                        learning_rate=0.1,
                         feature_fraction=0.8,
                         extra_trees=True,
                         min_data_in_leaf=10,
-                    )
-                ),
+                        lambda_l2=0.0,
+                    ),
+                    Parameters(num_leaves=min(31, leaves), learning_rate=0.1),
+                    Parameters(
+                        num_leaves=min(63, leaves),
+                        learning_rate=0.05,
+                        feature_fraction=0.9,
+                        min_data_in_leaf=5,
+                        lambda_l2=0.0,
+                    ),
+                )
             ),
             ranges={
                 "learning_rate": Range(0.02, 0.1, log=True),
