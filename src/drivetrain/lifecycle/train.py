@@ -52,12 +52,13 @@ from drivetrain.runtime.model import Model
 from drivetrain.search.budget import Budget
 from drivetrain.search.crew import Staff, hire
 from drivetrain.search.journal import EndEntry, Entry, Journal, StartEntry, open_run
-from drivetrain.search.portfolio import FIRST_LOADED
+from drivetrain.search.portfolio import FIRST_LOADED, kept_folds
 from drivetrain.search.replay import replayed_header
 
 __all__ = ["LatencyResult", "ParityResult", "TrainResult", "TrainSettings", "TrialRow", "train",
            "train_model"]  # fmt: skip
 
+LONG_S = 15.0  # a limit with which a second family is sure to have its turn
 MEMORY_SHARE = 0.8  # of what is free, by default: others on the machine need some, too
 
 
@@ -189,7 +190,8 @@ def train_in(
     """
     workers = cores() if settings.workers is None else settings.workers
     # The crew imports the learning libraries while this process reads the table.
-    with closing(hire(threads=1, first=FIRST_LOADED, workers=workers)) as crew:
+    first = FIRST_LOADED if settings.time_limit >= LONG_S else FIRST_LOADED[:1]
+    with closing(hire(threads=1, first=first, workers=workers)) as crew:
         staff = Staff(crew, max(workers, 1), memory_bytes=_memory_bytes(settings))
         return _train(data, settings, places, budget, staff, reporter, obeyed)
 
@@ -214,6 +216,8 @@ def _train(
         header = replayed_header(header, obeyed)
     with open_run(places.run, header, obeyed) as journal, clearing(places):
         journal.append(_start(data, settings))
+        folds = kept_folds(rows.fold_plan, journal)
+        rows = replace(rows, fold_plan=folds, decisions=(*rows.decisions, folds.decision))
         budget = replace(budget.measured(), columns=len(rows.contract.columns))
         window = budget.window()
         window = replace(window, ends_s=window.ends_s - answers_s(settings, budget))

@@ -133,6 +133,14 @@ class Journal:
         self.append(ChoiceEntry(name=name, value=value))
         return value
 
+    def keep(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return a choice that all trials of the run hang on: one that is gone on with has made it.
+
+        Otherwise as :meth:`choose`.
+        """
+        known = [one for one in self.entries if isinstance(one, ChoiceEntry) and one.name == name]
+        return known[0].value if known else self.choose(name, make)
+
     def _obey(self, name: str, entries: Sequence[Entry]) -> Any:
         for entry in reversed(entries):
             if isinstance(entry, ChoiceEntry) and entry.name == name:

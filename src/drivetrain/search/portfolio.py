@@ -19,6 +19,7 @@ from drivetrain.core.findings import Decision
 from drivetrain.core.plugins import Plugins
 from drivetrain.features.encoder import EncoderSpec
 from drivetrain.models.family import Family, Shape, Space
+from drivetrain.search.journal import Journal
 from drivetrain.search.recipe import Encoding, Recipe
 from drivetrain.search.target_map import TargetMap
 from drivetrain.search.variants import Variant
@@ -121,6 +122,15 @@ def plan_folds(rows: int, asked: int | None = None, *, limit_s: float = math.inf
         f"{cut} models of each candidate are averaged in the bundle{why}."
     )
     return FoldPlan(cut, cut, _folds_decision(cut, cut, reason))
+
+
+def kept_folds(planned: FoldPlan, journal: Journal) -> FoldPlan:
+    """Return the folds of the journal's trials: a run that is gone on with keeps those it had."""
+    cut, fitted = journal.keep("folds", lambda: [planned.cut, planned.fitted])
+    if (cut, fitted) == (planned.cut, planned.fitted):
+        return planned
+    reason = "The run that is gone on with has them, and its trials are kept."
+    return FoldPlan(cut, fitted, _folds_decision(cut, fitted, reason))
 
 
 def _folds_decision(cut: int, fitted: int, reason: str) -> Decision:

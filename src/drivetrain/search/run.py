@@ -41,6 +41,7 @@ from drivetrain.stats.metrics import find_metric
 
 LEAST_FIT_S = 0.2  # a fold that has less is not begun
 _NUMBERS = count(1)  # of jobs: one crew works for several searches of a run
+LOAD_S = 5.0  # the least time that a family's libraries are imported for
 _LAUNCH_S = 5.0  # that importing a family's libraries takes at most
 _LOOK_S = 0.1  # how often the clock is looked at
 _TELL_S = 1.0  # how often it is said how far the search is
@@ -223,6 +224,8 @@ class _Search:
 
     def _load_after(self, family: str) -> None:
         """Have the libraries of the next family imported while this one is fitted."""
+        if self.left_s() < LOAD_S:
+            return
         place = self.families.index(family) + 1 if family in self.families else 0
         for following in self.families[place : place + 1]:
             self.staff.crew.load(following)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +47,15 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Roles:
+    """Columns that are no inputs but say something of each row."""
+
+    weight: FloatVector | None
+    group: Array | None
+    time: Array | None
+
+
+@dataclass(frozen=True)
 class Rows:
     """What a run learns from and is judged by.
 
@@ -62,9 +72,9 @@ class Rows:
     of_training: IndexVector
     of_holdout: IndexVector
     frame: pl.DataFrame
-    folds: Folds
-    every_fold: Folds
+    roles: Roles
     fold_plan: FoldPlan
+    seed: int
     fingerprint: str
     findings: tuple[Finding, ...]
     decisions: tuple[Decision, ...]
@@ -74,14 +84,21 @@ class Rows:
         """The Contract's target."""
         return target_of(self.contract)
 
+    @cached_property
+    def folds(self) -> Folds:
+        """Folds of the training rows."""
+        return self._folds(self.of_training)
 
-@dataclass(frozen=True)
-class _Roles:
-    """Columns that are no inputs but say something of each row."""
+    @cached_property
+    def every_fold(self) -> Folds:
+        """Folds of all rows."""
+        return self._folds(np.arange(len(self.every.y)))
 
-    weight: FloatVector | None
-    group: Array | None
-    time: Array | None
+    def _folds(self, part: IndexVector) -> Folds:
+        return make_folds(
+            self.every.y[part], self.target.task, k=self.fold_plan.cut,
+            group=_some(self.roles.group, part), time=_some(self.roles.time, part), seed=self.seed,
+        )  # fmt: skip
 
 
 def target_of(contract: Contract) -> Target:
@@ -135,14 +152,6 @@ def make_rows(data: Any, settings: TrainSettings, reporter: Reporter) -> Rows:
     _refuse_errors(findings, settings.strict)
     contract, left_out = _leave_out(contract, findings)
     columns = {name: columns[name][labelled] for name in contract.names}
-    fold_plan = plan_folds(len(training), settings.folds, limit_s=settings.time_limit)
-    folds, every_fold = (
-        make_folds(
-            y[part], target.task, k=fold_plan.cut, group=_some(roles.group, part),
-            time=_some(roles.time, part), seed=settings.seed,
-        )
-        for part in (training, np.arange(len(y)))
-    )  # fmt: skip
     return Rows(
         contract=contract,
         source=table.source,
@@ -152,15 +161,15 @@ def make_rows(data: Any, settings: TrainSettings, reporter: Reporter) -> Rows:
         of_training=training,
         of_holdout=holdout,
         frame=table.frame[labelled[holdout]],
-        folds=folds,
-        every_fold=every_fold,
-        fold_plan=fold_plan,
+        roles=roles,
+        fold_plan=plan_folds(len(training), settings.folds, limit_s=settings.time_limit),
+        seed=settings.seed,
         fingerprint=fingerprint(columns, y),
         findings=findings,
         decisions=(
             *sampled, *decisions, *_asked_out(settings),
             *_unlabelled(table, labelled, target), *left_out,
-            _holdout_decision(settings, training, holdout), fold_plan.decision,
+            _holdout_decision(settings, training, holdout),
         ),
     )  # fmt: skip
 
@@ -205,14 +214,14 @@ def _unlabelled(table: Table, labelled: IndexVector, target: Target) -> list[Dec
     return [Decision(subject="rows", choice=f"{missing:,} rows left out", reason=reason)]
 
 
-def _roles(table: Table, rows: IndexVector, settings: TrainSettings) -> _Roles:
+def _roles(table: Table, rows: IndexVector, settings: TrainSettings) -> Roles:
     weight, group, time = (
         None if name is None else _values(table, name)
         for name in (settings.weight, settings.group, settings.time)
     )
     if weight is not None:
         weight = _weights(table, str(settings.weight), weight, rows)
-    return _Roles(weight=weight, group=_some(group, rows), time=_some(time, rows))
+    return Roles(weight=weight, group=_some(group, rows), time=_some(time, rows))
 
 
 def _values(table: Table, name: str) -> Array:
