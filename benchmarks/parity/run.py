@@ -33,8 +33,9 @@ from benchmarks.parity.fits import (
     stumped,
 )
 from drivetrain.core.errors import DrivetrainError
+from drivetrain.evaluate.differences import TOLERANCE
 from drivetrain.evaluate.library_answers import MemberAnswers
-from drivetrain.evaluate.parity import TOLERANCE, prove
+from drivetrain.evaluate.parity import prove
 from drivetrain.features.encode import ENCODERS
 from drivetrain.graph.program import Member, Program, lower_with_places
 from drivetrain.search.fit import FAMILIES

@@ -10,13 +10,12 @@ import numpy as np
 from drivetrain.core.arrays import Array, Columns, FloatMatrix, Mask
 from drivetrain.core.errors import DataError, ParityError
 from drivetrain.core.manifest import PREDICTION, PROBABILITIES, Proof
-from drivetrain.evaluate.differences import off_by, relative, shown
+from drivetrain.evaluate.differences import TOLERANCE, off_by, relative, shown
 from drivetrain.evaluate.library_answers import link_of
 from drivetrain.evaluate.suspect import run_model
 from drivetrain.graph.adopted import Adopted, Feed
 from drivetrain.graph.run import CHUNK_ROWS, open_session
 
-TOLERANCE = 1e-5
 SINGLE_ROWS = 48  # also run alone
 REMEDY = "Nothing was written. Report this with the model."
 

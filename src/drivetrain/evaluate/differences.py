@@ -9,6 +9,8 @@ from drivetrain.core.arrays import Array, FloatMatrix, FloatVector
 from drivetrain.core.contract import Target
 from drivetrain.graph.head import Expected
 
+TOLERANCE = 1e-5  # of a probability; of a value relative to the larger of it and the scale
+
 
 def relative(got: Array, expected: FloatMatrix, scale: float) -> FloatMatrix:
     """Return |got - expected| / max(|expected|, scale); 0 where both are NaN, inf where one is."""

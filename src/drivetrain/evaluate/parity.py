@@ -20,16 +20,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from drivetrain.core.arrays import Array, Columns, Features, FloatMatrix
 from drivetrain.core.contract import Target
 from drivetrain.core.errors import ParityError
 from drivetrain.core.manifest import PREDICTION, PROBABILITIES, Proof
-from drivetrain.evaluate.differences import as_texts, off_by, relative, same_bits, shown
-from drivetrain.evaluate.library_answers import MemberAnswers, answer_of, blend_of, weighted
+from drivetrain.evaluate.differences import TOLERANCE, as_texts, off_by, relative, same_bits, shown
+from drivetrain.evaluate.first_difference import first_difference
+from drivetrain.evaluate.library_answers import MemberAnswers, blend_of
+from drivetrain.evaluate.rows_alone import REMEDY, ComparedRows, check_rows_alone
 from drivetrain.evaluate.suspect import (
-    extreme_column,
     feature_columns,
     read_wires,
     run_model,
@@ -50,12 +50,6 @@ from drivetrain.graph.program import (
     target_of,
 )
 from drivetrain.graph.run import open_session, run_apart, run_blocks
-
-TOLERANCE = 1e-5
-SINGLE_ROWS = 48  # rows of each kind that are also run alone,
-SINGLE_CELLS = 20_000  # fewer of tables with more than 400 columns,
-LEAST_SINGLE_ROWS = 8  # of which a row takes milliseconds
-REMEDY = "Nothing was written. Report this with the versions of the libraries."
 
 
 def prove(
@@ -100,8 +94,9 @@ def prove(
     }
     is_regression = target_of(program).task == "regression"
     proving = _Proving(
-        program, model, answers, columns, _rows(held_out), scale if is_regression else 1.0, lowered
-    )
+        program, model, answers, ComparedRows(columns, _rows(held_out)),
+        scale if is_regression else 1.0, lowered,
+    )  # fmt: skip
     proving.check_shapes()
     node_diffs = {}
     if in_parts:
@@ -109,7 +104,7 @@ def prove(
         proving.check_matrices()
         node_diffs = {member.name: proving.check_member(member) for member in program.members}
     largest, flips = proving.check_whole()
-    proving.check_single_rows()
+    check_rows_alone(program, model, proving.compared, proving.scale)
     return Proof(
         rows=_rows(held_out),
         adversarial_rows=_rows(adversarial),
@@ -125,8 +120,7 @@ class _Proving:
     program: Program
     model: bytes
     answers: Mapping[str, MemberAnswers]
-    columns: Columns  # held-out rows, then adversarial rows
-    held_out_rows: int
+    compared: ComparedRows
     scale: float
     known: Lowered | None
 
@@ -135,24 +129,13 @@ class _Proving:
         """The program's graph and the names of its parts."""
         return self.known or lower_with_places(self.program)
 
-    @property
-    def rows(self) -> int:
-        return _rows(self.columns)
-
-    def row_name(self, row: int) -> str:
-        if row < self.held_out_rows:
-            return f"held-out row {row}"
-        if row < self.rows:
-            return f"adversarial row {row - self.held_out_rows}"
-        return f"feature row {row - self.rows}"
-
     def check_shapes(self) -> None:
         for member in self.program.members:
             answer, folds = self.answers.get(member.name), len(member.folds)
-            if answer is None or not answer.is_complete(folds, self.rows):
+            if answer is None or not answer.is_complete(folds, self.compared.rows):
                 raise ParityError(
                     where=f"member '{member.name}'",
-                    expected=f"its library's answers to {self.rows} rows by {folds} folds",
+                    expected=f"its library's answers to {self.compared.rows} rows by {folds} folds",
                     got="none" if answer is None else f"{[m.shape for m in answer.margins]}",
                     remedy="Record them in training.",
                     code="DT115",
@@ -166,20 +149,23 @@ class _Proving:
             for member, named in zip(self.program.members, keys, strict=True)
             for key, blocks in zip(named, member.encoders, strict=True)
         }
-        made = run_apart(list(distinct.values()), self.columns, FEATURES)
+        made = run_apart(list(distinct.values()), self.compared.columns, FEATURES)
         made_by: dict[bytes, Features] = dict(zip(distinct, made, strict=True))
         for member, named in zip(self.program.members, keys, strict=True):
             matrix = np.concatenate([made_by[key] for key in named], axis=1)
-            seen = self.answers[member.name].X[: self.rows]
+            seen = self.answers[member.name].X[: self.compared.rows]
             self._compare_features(member, matrix, seen, f"{member.name}/encoders")
 
     def check_matrices(self) -> None:
         """Compare the features within the graph, where they are lowered together, likewise."""
         members = self.lowered.members
         wires = [places.matrix for places in members.values()]
-        found = read_wires(self.model, wires, self.columns)
+        found = read_wires(self.model, wires, self.compared.columns)
         for member in self.program.members:
-            wire, seen = members[member.name].matrix, self.answers[member.name].X[: self.rows]
+            wire, seen = (
+                members[member.name].matrix,
+                self.answers[member.name].X[: self.compared.rows],
+            )
             if wire not in found:
                 raise self._differs(
                     f"member '{member.name}'", f"node '{wire}'", "no such node", "DT113"
@@ -199,10 +185,10 @@ class _Proving:
         if is_equal.all():
             return
         row, feature = np.argwhere(~is_equal)[0].tolist()
-        column = feature_columns(member, self.columns)[feature]
+        column = feature_columns(member, self.compared.columns)[feature]
         raise ParityError(
             where=f"member '{member.name}', node '{node}', column '{column}', "
-            f"feature {feature}, {self.row_name(row)}",
+            f"feature {feature}, {self.compared.name(row)}",
             expected=f"{float(seen[row, feature])!r}",
             got=f"{float(made[row, feature])!r}",
             remedy=REMEDY,
@@ -216,7 +202,7 @@ class _Proving:
         for number, fold in enumerate(member.folds):
             pairs = [(answer.X, answer.margins[number], 0)]
             if answer.edges:
-                pairs.append((*answer.edges[number], self.rows))
+                pairs.append((*answer.edges[number], self.compared.rows))
             for X, margin, shift in pairs:
                 node = f"{member.name}/fold{number}"
                 largest = max(largest, self._compare_margin(member, fold, X, margin, node, shift))
@@ -249,8 +235,8 @@ class _Proving:
         worst, target = np.unravel_index(np.argmax(difference), difference.shape)
         off = np.where(difference[:, target] > TOLERANCE, got[:, target] - expected[:, target], 0.0)
         feature = suspect_feature(blocks, X, np.where(np.isfinite(off), off, np.inf))
-        column = feature_columns(member, self.columns)[feature]
-        row = self.row_name(int(worst) + shift)
+        column = feature_columns(member, self.compared.columns)[feature]
+        row = self.compared.name(int(worst) + shift)
         raise self._differs(
             f"node '{node}', column '{column}', feature {feature}, {row}",
             f"the library's margin {shown(expected[worst])} within {TOLERANCE:g}",
@@ -263,8 +249,8 @@ class _Proving:
 
     def check_whole(self) -> tuple[float, int]:
         """Compare the graph with the blend; return the largest difference and the label flips."""
-        expected = blend_of(self.program, self.answers, self.rows)
-        outputs = run_model(open_session(self.model), self.columns)
+        expected = blend_of(self.program, self.answers, self.compared.rows)
+        outputs = run_model(open_session(self.model), self.compared.columns)
         if self.target.task == "regression":
             got = outputs[PREDICTION][:, None]
             difference = relative(got, expected, self.scale).max(axis=1)
@@ -278,7 +264,7 @@ class _Proving:
         if self.target.task != "regression":
             flips = self._check_labels(expected, outputs[PREDICTION])
         for extra in self.program.extras:
-            for name, right in extra.expected(expected, self.columns).items():
+            for name, right in extra.expected(expected, self.compared.columns).items():
                 self._check_extra(name, right, outputs[name])
         return float(difference.max(initial=0.0)), flips
 
@@ -291,9 +277,8 @@ class _Proving:
         if np.all(wide <= TOLERANCE):
             return
         worst = int(np.argmax(wide))
-        column = extreme_column(self.columns, self._held_out(), worst)
         raise self._differs(
-            f"node '{name}', {self.row_name(worst)}, oddest cell in column '{column}'",
+            f"node '{name}', {self._with_cell(worst)}",
             shown(right.values[worst].ravel()),
             shown(got[worst].ravel()),
             "DT113",
@@ -311,82 +296,30 @@ class _Proving:
         far = np.flatnonzero(is_other & (distance > TOLERANCE))
         if len(far):
             worst = int(far[np.argmax(distance[far])])
-            column = extreme_column(self.columns, self._held_out(), worst)
             raise self._differs(
-                f"node '{PREDICTION}', {self.row_name(worst)}, oddest cell in column '{column}'",
+                f"node '{PREDICTION}', {self._with_cell(worst)}",
                 f"the label '{classes[number[worst]]}'",
                 f"'{labels[worst]}'",
                 "DT113",
             )
         return 0
 
-    def _held_out(self) -> Columns:
-        rows = self.held_out_rows or self.rows
-        return {name: array[:rows] for name, array in self.columns.items()}
+    def _with_cell(self, row: int) -> str:
+        column = self.compared.oddest_column(row)
+        return f"{self.compared.name(row)}, oddest cell in column '{column}'"
 
     def _whole_differs(self, row: int, expected: FloatMatrix, got: FloatMatrix) -> ParityError:
         """Follow the worst row through the graph and name the first part that differs."""
-        node = self._first_difference(row)
-        column = extreme_column(self.columns, self._held_out(), row)
+        one = {name: array[row : row + 1] for name, array in self.compared.columns.items()}
+        node = first_difference(
+            self.program, self.lowered, self.model, self.answers, one, row, self.scale
+        )
         return self._differs(
-            f"node '{node}', {self.row_name(row)}, oddest cell in column '{column}'",
+            f"node '{node}', {self._with_cell(row)}",
             f"{shown(expected[row])} within {TOLERANCE:g}",
             shown(got[row]),
             "DT113",
         )
-
-    def _first_difference(self, row: int) -> str:
-        lowered = self.lowered
-        one = {name: array[row : row + 1] for name, array in self.columns.items()}
-        wires = [lowered.blend]
-        for places in lowered.members.values():
-            wires += [places.margin, places.probability]
-        found = read_wires(self.model, wires, one)
-        for member in self.program.members:
-            places, answer = lowered.members[member.name], self.answers[member.name]
-            margin = np.mean([each[row : row + 1] for each in answer.margins], axis=0)
-            probability = answer_of(member, margin)
-            for wire, right in ((places.margin, margin), (places.probability, probability)):
-                if wire in found and np.any(relative(found[wire], right, self.scale) > TOLERANCE):
-                    return wire
-        blend = weighted(self.program, self.answers, slice(row, row + 1))
-        if lowered.blend in found:
-            if np.any(relative(found[lowered.blend], blend, self.scale) > TOLERANCE):
-                return lowered.blend
-            return "calibration" if self.program.calibration else PROBABILITIES
-        return "blend"
-
-    def _nearly_same(self, left: Array, right: Array) -> npt.NDArray[np.bool_]:
-        if left.dtype.kind != "f":
-            return np.ones(left.shape, np.bool_)  # labels are judged with their probabilities
-        return relative(left, right.astype(np.float64), self.scale) <= TOLERANCE
-
-    def check_single_rows(self) -> None:
-        """Compare rows alone with the same rows in a batch.
-
-        They are equal bit for bit, but for the last digits of nets and foreign graphs: ONNX
-        Runtime computes cosines and matrix products of one row by other instructions.
-        """
-        same = same_bits if self.program.is_bit_exact else self._nearly_same
-        session = open_session(self.model)
-        names = [info.name for info in session.get_inputs()]
-        count = min(SINGLE_ROWS, max(LEAST_SINGLE_ROWS, SINGLE_CELLS // len(names)))
-        held_out = np.linspace(0, max(self.held_out_rows - 1, 0), count).astype(np.int64)
-        last = np.linspace(self.held_out_rows, self.rows - 1, count).astype(np.int64)
-        chosen = np.unique(np.clip(np.concatenate([held_out, last]), 0, self.rows - 1))
-        batch = session.run(None, {name: self.columns[name][chosen] for name in names})
-        for place, row in enumerate(chosen.tolist()):
-            alone = session.run(None, {name: self.columns[name][row : row + 1] for name in names})
-            for info, one, many in zip(session.get_outputs(), alone, batch, strict=True):
-                if not np.all(same(one, many[place : place + 1])):
-                    column = extreme_column(self.columns, self._held_out(), row)
-                    raise self._differs(
-                        f"node '{info.name}', {self.row_name(row)} alone, oddest cell in "
-                        f"column '{column}'",
-                        f"{shown(many[place : place + 1].ravel())}, as in a batch",
-                        shown(one.ravel()),
-                        "DT114",
-                    )
 
 
 def _rows(columns: Columns) -> int:

@@ -24,7 +24,7 @@ from drivetrain.graph.blocks.datetime_parts import DatetimeParts
 from drivetrain.graph.blocks.number import Number
 from drivetrain.graph.blocks.number_lookup import NumberLookup
 from drivetrain.graph.blocks.trees import Trees
-from drivetrain.graph.shared import Feature, Found, features_of
+from drivetrain.graph.feature import Feature, Found, features_of
 from drivetrain.graph.tree_layout import rows_each_way, steps_of
 
 ALIKE_KEY = "drivetrain.alike"

@@ -29,9 +29,10 @@ from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.link import LinkBlock, WeightedSum
 from drivetrain.graph.blocks.ramps import Ramps
 from drivetrain.graph.blocks.trees import Trees
+from drivetrain.graph.feature import features_of
 from drivetrain.graph.head import Extra, Head, graph_input
 from drivetrain.graph.model import make_model
-from drivetrain.graph.shared import SharedFeatures, features_of, lower_shared
+from drivetrain.graph.shared import SharedFeatures, lower_shared
 from drivetrain.graph.tables import pick
 
 FEATURES, MATRIX, MARGIN = "features", "X", "margin"

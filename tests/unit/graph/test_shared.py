@@ -18,9 +18,9 @@ from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.lookup import Lookup
 from drivetrain.graph.blocks.missing_flag import MissingFlag
 from drivetrain.graph.blocks.number import Number
+from drivetrain.graph.feature import features_of
 from drivetrain.graph.program import Member, Program, lower_with_places
 from drivetrain.graph.run import open_session, run_blocks
-from drivetrain.graph.shared import features_of
 from drivetrain.graph.tables import COLUMNS_KEY
 
 KINDS = {"a": "number", "b": "boolean", "c": "number", "s": "category", "t": "category"}

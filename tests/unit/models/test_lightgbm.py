@@ -15,7 +15,7 @@ from drivetrain.graph.run import run_blocks
 from drivetrain.models.families.lightgbm import FittedLightGBM, LightGBM
 from drivetrain.models.family import Budget, Validation
 from drivetrain.models.lightgbm_trees import floor_float32, lower_thresholds, read_trees
-from drivetrain.testing.families import hard_rows
+from drivetrain.testing.family_examples import hard_rows
 
 FLOAT32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
 

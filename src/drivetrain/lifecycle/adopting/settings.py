@@ -9,7 +9,13 @@ import msgspec
 from drivetrain.core.contract import Task
 from drivetrain.core.findings import Decision
 from drivetrain.evaluate.promises import Promises
-from drivetrain.lifecycle.training.settings import Costs, LatencyResult, ParityResult
+from drivetrain.lifecycle.training.settings import (
+    Costs,
+    Coverage,
+    LatencyResult,
+    OutOfRange,
+    ParityResult,
+)
 
 
 class AdoptSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,22 +49,9 @@ class AdoptSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Annotated[float, msgspec.Meta(ge=0, le=1)] | None,
         msgspec.Meta(description="The second of two classes is named above it; 0.5 by default."),
     ] = None
-    coverage: Annotated[
-        Annotated[float, msgspec.Meta(gt=0, lt=1)] | None,
-        msgspec.Meta(
-            description="Share of rows, such as 0.9, in which the truth shall lie between 'lower' "
-            "and 'upper', or in the 'set' of classes: outputs that the bundle then has, chosen on "
-            "half of the rows and judged on the other."
-        ),
-    ] = None
+    coverage: Coverage = None
     costs: Costs = ()
-    out_of_range: Annotated[
-        bool,
-        msgspec.Meta(
-            description="Flag rows unlike the given ones in the output 'out_of_range'; what they "
-            "are like is learned from half of them."
-        ),
-    ] = False
+    out_of_range: OutOfRange = False
     drop: Annotated[tuple[str, ...], msgspec.Meta(description="Columns that are no inputs.")] = ()
     missing_values: Annotated[
         tuple[str, ...], msgspec.Meta(description="Texts that mean missing, beside the usual ones.")

@@ -21,6 +21,24 @@ Costs = Annotated[
 ]
 
 
+Coverage = Annotated[
+    Annotated[float, msgspec.Meta(gt=0, lt=1)] | None,
+    msgspec.Meta(
+        description="Share of rows, such as 0.9, in which the truth shall lie between 'lower' "
+        "and 'upper', or in the 'set' of classes: outputs that the bundle then has. 'adopt' "
+        "chooses them on half of the rows and judges them on the other."
+    ),
+]
+OutOfRange = Annotated[
+    bool,
+    msgspec.Meta(
+        description="Flag rows unlike those that it learns from ('adopt': half of the given "
+        "ones) in the output 'out_of_range': a number beyond what was seen, a new category, a "
+        "cell missing where none was, cells that are not seen together."
+    ),
+]
+
+
 class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of ``drivetrain train``; they are stored in the bundle as they were used."""
 
@@ -95,22 +113,9 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             "scikit-learn-style class, a torch.nn.Module with fit, or a family."
         ),
     ] = ()
-    coverage: Annotated[
-        Annotated[float, msgspec.Meta(gt=0, lt=1)] | None,
-        msgspec.Meta(
-            description="Share of rows, such as 0.9, in which the truth shall lie between 'lower' "
-            "and 'upper', or in the 'set' of classes: outputs that the bundle then has."
-        ),
-    ] = None
+    coverage: Coverage = None
     costs: Costs = ()
-    out_of_range: Annotated[
-        bool,
-        msgspec.Meta(
-            description="Flag rows unlike the training data in the output 'out_of_range': a "
-            "number beyond what was seen, a new category, a cell missing where none was, cells "
-            "that are not seen together."
-        ),
-    ] = False
+    out_of_range: OutOfRange = False
     workers: Annotated[
         Annotated[int, msgspec.Meta(ge=0)] | None,
         msgspec.Meta(

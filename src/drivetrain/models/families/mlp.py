@@ -15,8 +15,9 @@ from drivetrain.core.contract import Task
 from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.dense import Dense
 from drivetrain.models.family import Budget, Link, Range, Shape, Space, Validation
+from drivetrain.models.net import BOUND, FREQUENCIES, MIXED, Net, Plan, squash
 from drivetrain.models.objective import quantile_of
-from drivetrain.models.perceptron import BOUND, FREQUENCIES, MIXED, Net, Plan, squash, train
+from drivetrain.models.perceptron import train
 
 LINKS: dict[Task, Link] = {"binary": "sigmoid", "multiclass": "softmax", "regression": "identity"}
 MARGIN_LIMIT = 60.0  # exp(-60) is nothing; a wilder margin would be an accident
