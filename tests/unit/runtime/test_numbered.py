@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -98,3 +99,19 @@ def test_a_stand_in_for_unseen_texts_is_not_among_the_coded() -> None:
     policy = Policy(unseen="coerce")
     job = Column(name="job", kind="category", categories=("clerk",), policy=policy)
     assert "job" not in admit(Contract(columns=(job,)), FRAME.select("job")).coded
+
+
+@pytest.mark.parametrize("dtype", ["str", "string", "object", "category"])
+def test_texts_that_repeat_are_known_once_each_from_pandas_too(dtype: str) -> None:
+    cells = pd.Series(["a", "b", None, " 4.0"] * 20, dtype=dtype)
+    found = admit(Contract(columns=(Column(name="job", kind="category"),)), {"job": cells})
+    assert found.columns["job"].tolist() == ["a", "b", "", "4"] * 20
+    coded = found.coded["job"]
+    assert coded.texts[coded.codes].tolist() == found.columns["job"].tolist()
+
+
+def test_cells_that_are_equal_and_yet_not_the_same_are_read_one_by_one() -> None:
+    cells = [1, True, "1", 1.0, "true", 1] * 3
+    found = admit(Contract(columns=(Column(name="job", kind="category"),)), {"job": cells})
+    assert found.columns["job"].tolist() == ["1", "true", "1", "1", "true", "1"] * 3
+    assert not found.coded

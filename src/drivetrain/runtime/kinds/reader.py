@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from drivetrain.core.arrays import Array
 from drivetrain.core.contract import Action, Breach, Column
-from drivetrain.runtime.cells import UnreadableCell, canonical
-from drivetrain.runtime.forms import Cells, Coded, things
+from drivetrain.runtime.cells import UnreadableCell, canonical, is_missing
+from drivetrain.runtime.forms import Cells, Coded, Things, things
 
 FINE, JUNK, MISSING, UNSEEN, RANGE, INFINITE = range(6)
 _KEPT_TEXTS, _KEPT_LENGTH = 4096, 64  # at most about 1 MB for a column
@@ -84,25 +84,16 @@ class Reader:
     def read_many(self, cells: Cells) -> Reading:
         """Read a whole column."""
         found = things(cells)
-        values, breaches = self._read_items(found.items)
+        if found.codes is None:
+            found = _coded(found)
+        read = list(map(self.read_again if found.codes is None else self.read, found.items))
+        values = self.pack([value for value, _ in read])
+        breaches = np.array([breach for _, breach in read], dtype=np.uint8)
         if found.codes is None:
             return Reading(values, breaches)
-        coded = Coded(values, found.codes) if self.dtype is object else None
+        is_few = self.dtype is object and 2 * len(values) <= len(found)
+        coded = Coded(values, found.codes) if is_few else None
         return Reading(values[found.codes], breaches[found.codes], coded)
-
-    def _read_items(self, items: Any) -> tuple[Array, npt.NDArray[np.uint8]]:
-        known: dict[str, tuple[Any, int]] = {}
-        read = []
-        for item in items:
-            if type(item) is str:
-                pair = known.get(item)
-                if pair is None:
-                    pair = known[item] = self.read(item)
-                read.append(pair)
-            else:
-                read.append(self.read(item))
-        values = self.pack([value for value, _ in read])
-        return values, np.array([breach for _, breach in read], dtype=np.uint8)
 
     def pack(self, values: list[Any]) -> Array:
         """Make the typed column of n values."""
@@ -112,3 +103,24 @@ class Reader:
         """Put the stand-ins into ``values`` at ``rows``, in place."""
         for row in rows:
             values[row] = self.stand_in(values[row], breach)
+
+
+class _Places(dict[object, int]):
+    """Numbers things in order of appearance."""
+
+    def __missing__(self, thing: object) -> int:
+        self[thing] = place = len(self)
+        return place
+
+
+def _coded(found: Things) -> Things:
+    """Give each different text once, where all cells are texts or missing: others may be equal and
+    yet not the same, as 1 and True."""
+    places = _Places()
+    try:
+        codes = np.fromiter(map(places.__getitem__, found.items), np.int64, len(found.items))
+    except TypeError:  # lists have no place in a dict
+        return found
+    if not all(type(item) is str or is_missing(item) for item in places):
+        return found
+    return Things(list(places), codes)

@@ -44,6 +44,9 @@ def cells_of(series: Any) -> Cells:
         values = series.to_numpy(dtype=f"datetime64[{dtype.unit}]")  # the instants, in UTC
         micros, missing, beyond = micros_of_array(values)
         return Times(micros, missing, beyond, aware=True)
+    if hasattr(dtype, "na_value") and dtype.name in ("str", "string"):
+        codes, texts = series.factorize()
+        return Things([*texts.tolist(), None], np.where(codes < 0, len(texts), codes))
     if hasattr(dtype, "pyarrow_dtype"):
         return Things(series.tolist())
     numeric = getattr(dtype, "numpy_dtype", None)  # Int64, Float32, boolean

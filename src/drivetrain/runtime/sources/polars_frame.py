@@ -61,11 +61,7 @@ def _string_type(series: Any) -> Any:
 def _coded(series: Any) -> Things:
     """Give distinct texts and codes where texts repeat: 50 ns a cell instead of 150."""
     if len(series) < FEW_ROWS:
-        items = series.to_list()
-        numbers = {text: number for number, text in enumerate(dict.fromkeys(items))}
-        if len(numbers) * 2 > len(items):
-            return Things(items)  # as numbers they are read at once
-        return Things(list(numbers), np.array([numbers[text] for text in items], np.int64))
+        return Things(series.to_list())  # the reader finds what repeats
     distinct = series.head(FEW_ROWS).unique().drop_nulls()  # most columns soon show all they have
     known = None if len(distinct) * 2 > FEW_ROWS else _numbered(series, distinct)
     if known is None or known.null_count() > series.null_count():
