@@ -43,16 +43,15 @@ class Session:
     """
 
     def __init__(self, model: bytes, *, threads: int | None = None) -> None:
-        self._packed = pack(model)
-        if self._packed is None:
-            self._form = _Form(model, ())
-        else:
-            self._form = _Form(self._packed.model, self._packed.tables)
+        packed = pack(model)
+        self._form = _Form(packed.model, packed.tables) if packed else _Form(model, ())
         taken = self._form.taken
         self._row_tables = [(each.name, taken[each.name], each.columns)
                             for each in self._form.tables]  # fmt: skip
         self._row_columns = [(name, taken[name]) for name in self._form.columns]
-        self.inputs: tuple[str, ...] = self._packed.inputs if self._packed else tuple(taken)
+        has_texts = any(dtype is object for _, dtype, _ in self._row_tables)
+        self._packed = packed if has_texts else None  # kept to be opened again, see _numbering
+        self.inputs: tuple[str, ...] = packed.inputs if packed else tuple(taken)
         self.outputs: tuple[str, ...] = self._form.outputs
         self._alike = alike_of(self._form.metadata, self.inputs)
         self._run = self._form.run
