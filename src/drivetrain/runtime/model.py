@@ -99,7 +99,7 @@ class Model:
         ContractError
             If a row breaches the Contract where its policy says reject.
         """
-        return self._predict(source)["prediction"]
+        return self._predict(source, ["prediction"])["prediction"]
 
     def predict_proba(self, source: object) -> Array:
         """Predict the probability of each of ``classes``, float32 (n, classes).
@@ -119,7 +119,7 @@ class Model:
                 remedy="Call predict().",
                 code="DT2N0",
             )
-        return self._predict(source)["probabilities"]
+        return self._predict(source, ["probabilities"])["probabilities"]
 
     def predict_interval(self, source: object) -> Array:
         """Predict the ends between which the value lies at the bundle's coverage, float64 (n, 2).
@@ -184,12 +184,12 @@ class Model:
         return {name: found[name][0].tolist() if found[name].ndim > 1 else found[name].tolist()[0]
                 for name in found}  # fmt: skip
 
-    def _predict(self, source: object) -> dict[str, Array]:
+    def _predict(self, source: object, outputs: Sequence[str] = ()) -> dict[str, Array]:
         row = self._admission.admit_one(source)
         if row is not None:
-            return self._session.run_rows([row.cells])
-        admitted = self._admission.admit(source)
-        return self.run_admitted(admitted)
+            return self._session.run_rows([row.cells], outputs)
+        found = self._admission.admit(source)
+        return self._session.run(found.columns, found.rows, found.coded, outputs=outputs)
 
 
 def _open(bundle: Bundle, threads: int | None) -> Session:
