@@ -49,12 +49,12 @@ ENGINE_PACKAGES = ("tl2cgen", "treelite", "lleaves", "llvmlite<0.45", "lightgbm"
 BATCH_ROWS, SINGLE_ROWS, FIT_ROWS = 100_000, 1_000, 30_000
 
 
-def read_rows() -> tuple[pd.DataFrame, Any, pd.DataFrame]:
+def read_rows(count: int = BATCH_ROWS) -> tuple[pd.DataFrame, Any, pd.DataFrame]:
     """Return rows to fit, their labels, and the rows of a batch."""
     whole = pd.read_csv(DATA).drop(columns="split")
     whole = whole.fillna("").astype(dict.fromkeys(whole.select_dtypes("str"), object))
     random = np.random.default_rng(0)
-    rows = whole.iloc[random.integers(0, len(whole), BATCH_ROWS)].reset_index(drop=True)
+    rows = whole.iloc[random.integers(0, len(whole), count)].reset_index(drop=True)
     for name in ("fnlwgt", "hours_per_week"):
         rows[name] = random.permutation(rows[name].to_numpy())
     fitted = whole.head(FIT_ROWS)
@@ -238,9 +238,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--trees", type=int, default=1_000)
     parser.add_argument("--only", nargs="+", choices=list(PAIRS), default=list(PAIRS))
+    parser.add_argument("--rows", type=int, default=BATCH_ROWS, help="rows of a batch")
     parser.add_argument("--no-goals", action="store_true", help="leave the absolute goals out")
     options = parser.parse_args()
-    X, y, rows = read_rows()
+    X, y, rows = read_rows(options.rows)
     print(
         f"threads {options.threads}; one row: ours from a dict, theirs from a ready matrix and a "
         "pandas row; batches: ours from Polars and pandas, theirs from the matrix and pandas; us"
