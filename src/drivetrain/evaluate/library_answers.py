@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from drivetrain.core.arrays import Features, FloatMatrix
 from drivetrain.graph.program import BLEND, CALIBRATED, Member, Program, target_of
 from drivetrain.graph.run import run_blocks
+from drivetrain.graph.used import Kept
 from drivetrain.stats.mixture import mixture
 
 
@@ -31,6 +32,11 @@ class MemberAnswers:
     X: Features
     margins: tuple[FloatMatrix, ...]
     edges: tuple[tuple[Features, FloatMatrix], ...] = ()
+
+    def of_features(self, kept: Kept) -> MemberAnswers:
+        """Return the same with only those features that a graph makes."""
+        edges = tuple((kept.of(rows), margin) for rows, margin in self.edges)
+        return replace(self, X=kept.of(self.X), edges=edges)
 
     def is_complete(self, folds: int, rows: int) -> bool:
         """Whether there are answers of every fold to at least ``rows`` rows."""

@@ -16,7 +16,7 @@ worst row.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -48,6 +48,7 @@ from drivetrain.graph.program import (
     lower_with_places,
     merged,
     target_of,
+    without_unused,
 )
 from drivetrain.graph.run import open_session, run_apart, run_blocks
 
@@ -98,11 +99,13 @@ def prove(
         scale if is_regression else 1.0, lowered,
     )  # fmt: skip
     proving.check_shapes()
+    proving = proving.of_used_features()
     node_diffs = {}
     if in_parts:
         proving.check_encoders()
         proving.check_matrices()
-        node_diffs = {member.name: proving.check_member(member) for member in program.members}
+        members = proving.program.members
+        node_diffs = {member.name: proving.check_member(member) for member in members}
     largest, flips = proving.check_whole()
     check_rows_alone(program, model, proving.compared, proving.scale)
     return Proof(
@@ -128,6 +131,15 @@ class _Proving:
     def lowered(self) -> Lowered:
         """The program's graph and the names of its parts."""
         return self.known or lower_with_places(self.program)
+
+    def of_used_features(self) -> _Proving:
+        """Return the same of the features that models read: the graph makes no others.
+
+        The libraries' margins are of all features, so they tell if one left out was read.
+        """
+        program, kept = without_unused(self.program)
+        answers = {name: self.answers[name].of_features(each) for name, each in kept.items()}
+        return replace(self, program=program, answers=answers)
 
     def check_shapes(self) -> None:
         for member in self.program.members:

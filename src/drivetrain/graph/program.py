@@ -6,7 +6,8 @@
             ─calibration→ calibrated ─head→ prediction, probabilities
 
 Equal encoders, and equal matrices of features, are emitted once however many members read them;
-features that can be made together are (``drivetrain.graph.shared``).
+features that can be made together are (``drivetrain.graph.shared``), and those that no model reads
+are not made (``drivetrain.graph.used``).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from drivetrain.graph.head import Extra, Head, graph_input
 from drivetrain.graph.model import make_model
 from drivetrain.graph.shared import SharedFeatures, lower_shared
 from drivetrain.graph.tables import pick
+from drivetrain.graph.used import Kept, used_part
 
 FEATURES, MATRIX, MARGIN = "features", "X", "margin"
 BLEND, CALIBRATED = "blend", "calibrated"
@@ -152,7 +154,7 @@ def lower_with_places(program: Program) -> Lowered:
     head = program.head
     inputs = [graph_input(column, head.names) for column in program.contract.columns]
     graph = GraphBuilder(reserved=frozenset({*program.contract.names, *head.names}))
-    columns = program.contract.columns
+    columns, (program, _) = program.contract.columns, without_unused(program)
     encoders = [blocks for member in program.members for blocks in member.encoders]
     read = [features_of(blocks, columns) or () for blocks in encoders]
     shared = lower_shared(graph, (feature for features in read for feature in features))
@@ -176,6 +178,19 @@ def lower_with_places(program: Program) -> Lowered:
         graph, inputs, outputs, metadata=assembly.asked.described(), described=tables
     )
     return Lowered(model, members, blended)
+
+
+def without_unused(program: Program) -> tuple[Program, dict[str, Kept]]:
+    """Return a program without the features that its models do not read, and those kept of each.
+
+    It answers the same; it is what is lowered. See :mod:`drivetrain.graph.used`.
+    """
+    members, kept = [], {}
+    for member in program.members:
+        part = used_part(member.encoders, member.folds, program.contract.columns)
+        members.append(replace(member, encoders=part.encoders, folds=part.folds))
+        kept[member.name] = part.kept
+    return replace(program, members=tuple(members)), kept
 
 
 def target_of(program: Program) -> Target:

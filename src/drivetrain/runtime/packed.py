@@ -68,14 +68,13 @@ def pack(model: bytes) -> Packed | None:
     if not tables:
         return None
     nodes, read = _needed(inner, set(tables))
-    packed = {column for table in tables.values() for column in table.columns}
     graph: list[bytes | memoryview] = []
     inputs, columns = [], []
     for field in inner:
         name = text_of(field, NAME) if field.number in (INPUT, VALUE_INFO) else ""
         if field.number == INPUT:
             inputs.append(name)
-            if name in packed - read:
+            if name not in read:  # its table is given, or nothing in the graph needs it
                 continue
             columns.append(name)
         if field.number == VALUE_INFO and name in tables:

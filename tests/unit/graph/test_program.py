@@ -183,7 +183,7 @@ def test_many_numbers_are_one_table_of_the_same_bits() -> None:
             Member(
                 "m",
                 tuple((block,) for block in blocks),
-                ((Linear(np.zeros((4, 1)), np.zeros(1)),),),
+                ((Linear(np.ones((4, 1)), np.zeros(1)),),),
                 "identity",
             ),
         ),

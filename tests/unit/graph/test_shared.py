@@ -77,7 +77,9 @@ ENCODERS: dict[str, tuple[Block, ...]] = {
 
 
 def matrix(encoders: list[tuple[Block, ...]], rows: slice) -> tuple[np.ndarray, onnx.ModelProto]:
-    member = Member("m", tuple(encoders), ((Linear(np.zeros((1, 1)), np.zeros(1)),),), "identity")
+    # What reads a copy may read all of it, so no feature is left out.
+    fold = (Concat(("X",), "all"), Linear(np.zeros((1, 1)), np.zeros(1), input="all"))
+    member = Member("m", tuple(encoders), (fold,), "identity")
     lowered = lower_with_places(Program(CONTRACT, (member,)))
     model = onnx.load_model_from_string(lowered.model)
     cut = onnx.load_model_from_string(lowered.model)

@@ -58,16 +58,16 @@ def program(*more: tuple[Block, ...]) -> bytes:
     return lower(Program(CONTRACT, (Member("m", encoders, ((fold,),), "sigmoid"),)))
 
 
-def test_tables_take_the_place_of_the_columns_that_nothing_else_reads() -> None:
+def test_tables_take_the_place_of_columns_and_what_nothing_reads_is_not_taken() -> None:
     model = program((DatetimeParts("when", "features", ("year",)),))
     made = pack(model)
     assert made is not None
     assert [table.columns for table in made.tables] == [("ä", "b"), ("s", "t")]
-    assert made.columns == ("note", "when")
+    assert made.columns == ("when",)
     assert made.inputs == CONTRACT.names
     onnx.checker.check_model(onnx.load_model_from_string(made.model))
     names = {info.name for info in open_session(made.model).get_inputs()}
-    assert names == {"note", "when", *(table.name for table in made.tables)}
+    assert names == {"when", *(table.name for table in made.tables)}
 
 
 def test_a_column_that_is_read_elsewhere_too_stays_an_input() -> None:
