@@ -21,6 +21,7 @@ from drivetrain.runtime.kinds import reader_of
 from drivetrain.runtime.kinds.number import NumberReader
 from drivetrain.runtime.kinds.reader import BREACHES, INFINITE, JUNK, MISSING, Reader, Reading
 from drivetrain.runtime.kinds.text import TextReader
+from drivetrain.runtime.many_numbers import ManyNumbers
 from drivetrain.runtime.refusal import Refusals
 from drivetrain.runtime.sources import cells_of, open_source
 from drivetrain.runtime.sources.source import Source
@@ -83,7 +84,11 @@ class Admission:
         self.readers: Mapping[str, Reader] = {
             column.name: reader_of(column) for column in contract.columns
         }
+        self._many = ManyNumbers(self.readers)
         self._each = [(name, reader, reader.known) for name, reader in self.readers.items()]
+        many = frozenset(self._many.names)
+        self._by_name = {each[0]: each for each in self._each}
+        self._others = [each for each in self._each if each[0] not in many]
         self._has_vectors = any(column.kind == "vector" for column in contract.columns)
         self.known = {*contract.names, *contract.ignored}
         if contract.target is not None:
@@ -124,7 +129,12 @@ class Admission:
             return None
         cells: dict[str, Any] = {}
         breaches: Breaches = {}
-        for name, reader, known in self._each:
+        each = self._each
+        numbers = self._many.read(row)
+        if numbers is not None:
+            cells, odd = numbers
+            each = [*self._others, *(self._by_name[name] for name in odd)] if odd else self._others
+        for name, reader, known in each:
             cell = row.get(name, _ABSENT)
             kind = type(cell)
             if kind not in _SCALARS:
