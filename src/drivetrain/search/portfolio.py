@@ -42,7 +42,7 @@ FIRST_LOADED = ("lightgbm", "linear")  # while the table is read: they are first
 
 MOST_FOLDS = ((20.0, 4), (60.0, 5))  # in runs of fewer seconds
 
-SMALL_CELLS = 2_000_000  # rows x columns from which a first model on a sample comes first
+SMALL_CELLS = 2_000_000  # rows x columns from which families race on a sample first
 SAMPLE_ROWS = 20_000
 
 
@@ -172,10 +172,18 @@ def plan_portfolio(
     rounds = max((len(space.defaults) for _, space in spaces), default=0)
     drafts = [draft for turn in range(rounds) for draft in _turn(turn, spaces, seed, words=words)]
     drafts = _with_maps(drafts, maps)
-    if drafts and shape.rows > SAMPLE_ROWS and shape.rows * shape.features > SMALL_CELLS:
-        first = drafts[0]
-        drafts.insert(0, Draft(first.family, first.encoding, first.parameters, seed, SAMPLE_ROWS))
+    if shape.rows > SAMPLE_ROWS and shape.rows * shape.features > SMALL_CELLS:
+        heats = _heats(drafts)  # the first family's on all rows before those of the others
+        drafts = [*heats[:1], *drafts[:1], *heats[1:], *drafts[1:]]
     return Portfolio(tuple(drafts), dict(spaces), tuple(decisions))
+
+
+def _heats(drafts: Sequence[Draft]) -> list[Draft]:
+    """Return the first draft of each family, on a sample: see :func:`settled.lost_on_a_sample`."""
+    firsts: dict[str, Draft] = {}
+    for draft in drafts:
+        firsts.setdefault(draft.family, replace(draft, sample=SAMPLE_ROWS))
+    return list(firsts.values())
 
 
 def _order(rows: int) -> tuple[str, ...]:

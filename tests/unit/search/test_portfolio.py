@@ -84,8 +84,13 @@ def test_a_transformed_target_comes_right_behind_the_first_plain_trial_of_a_fami
     assert sum(is_mapped for _, is_mapped in mapped) == 2
 
 
-def test_a_large_table_begins_with_a_model_of_a_sample() -> None:
-    assert drafts(1_000_000)[0] == ("lightgbm", {"leaves": 31}, SAMPLE_ROWS)
+def test_families_race_on_a_sample_of_a_large_table_behind_the_first_on_all_rows() -> None:
+    assert drafts(1_000_000)[:4] == [
+        ("lightgbm", {"leaves": 31}, SAMPLE_ROWS),
+        ("lightgbm", {"leaves": 31}, None),
+        ("linear", {"c": 1}, SAMPLE_ROWS),
+        ("lightgbm", {"leaves": 8}, None),
+    ]
     assert drafts(300, 20_000)[0][2] is None
 
 

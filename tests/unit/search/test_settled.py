@@ -58,3 +58,19 @@ def test_linear_models_are_always_tried_on_both_targets() -> None:
     trials = [tried(FIRST, 9.0), tried(replace(FIRST, target=LOG), 10.0)]
     linear = replace(MAPPED, family="linear", encoding="linear")
     assert settled(linear, trials, RMSE) == linear
+
+
+def raced(family: str, score: float) -> tuple[Draft, Trial]:
+    return tried(replace(PLAIN, family=family, sample=100), score)
+
+
+def test_a_family_of_the_worse_half_on_a_sample_is_not_fitted_on_all_rows() -> None:
+    heats = [raced("lightgbm", 9.0), raced("linear", 14.0), raced("catboost", 9.05)]
+    assert settled(replace(PLAIN, family="linear"), heats, RMSE) is None
+    assert settled(PLAIN, heats, RMSE) == PLAIN  # so little worse than the middle is no loss
+    assert settled(replace(PLAIN, family="linear", sample=100), heats, RMSE) is not None
+
+
+def test_a_race_of_two_families_settles_nothing() -> None:
+    heats = [raced("lightgbm", 9.0), raced("linear", 14.0)]
+    assert settled(replace(PLAIN, family="linear"), heats, RMSE) is not None
