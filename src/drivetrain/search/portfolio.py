@@ -35,7 +35,7 @@ DERIVED = ("lightgbm", "catboost")  # families tried on features of two columns
 # Families tried on transforms of the target; extra trees hardly gain from one.
 MAPPED = ("lightgbm", "linear", "catboost", "mlp", "xgboost")
 FIRST = "lightgbm"
-EARLY = 2  # defaults of the first family that are tried in the first turn
+EARLY, FEW_ROWS = 2, 10_000  # defaults of the first family in the first turn, up to so many rows
 _WORDS: tuple[Variant, ...] = ("words", "values")
 _NO_WORDS: tuple[Variant, ...] = ("values",)
 FIRST_LOADED = ("lightgbm", "linear")  # while the table is read: they are first for every table
@@ -170,7 +170,12 @@ def plan_portfolio(
         if task in family.tasks:
             spaces.append((name, family.space(task, shape)))
     rounds = max((len(space.defaults) for _, space in spaces), default=0)
-    drafts = [draft for turn in range(rounds) for draft in _turn(turn, spaces, seed, words=words)]
+    early = EARLY if shape.rows <= FEW_ROWS else 1
+    drafts = [
+        draft
+        for turn in range(rounds)
+        for draft in _turn(turn, spaces, seed, words=words, early=early)
+    ]
     drafts = _with_maps(drafts, maps)
     if shape.rows > SAMPLE_ROWS and shape.rows * shape.features > SMALL_CELLS:
         heats = _heats(drafts)  # the first family's on all rows before those of the others
@@ -207,16 +212,16 @@ def _with_maps(drafts: list[Draft], maps: Sequence[TargetMap]) -> list[Draft]:
 
 
 def _turn(
-    turn: int, spaces: Sequence[tuple[str, Space]], seed: int, *, words: bool
+    turn: int, spaces: Sequence[tuple[str, Space]], seed: int, *, words: bool, early: int
 ) -> Iterator[Draft]:
-    """Give each family's default of this turn; the first family has two in the first turn.
+    """Give each family's default of this turn; the first family has ``early`` in the first turn.
 
-    They differ the most, and two that differ blend well. The very first one is also tried on other
-    encodings, and on features of two columns early: where these win, the families behind have them
-    as well.
+    Its first two differ the most, and two that differ blend well; on many rows
+    they take too long. The very first is also tried on other encodings, and on features of two
+    columns early: where these win, the families behind have them as well.
     """
     for number, (name, space) in enumerate(spaces):
-        ahead = EARLY - 1 if name == FIRST else 0
+        ahead = early - 1 if name == FIRST else 0
         place, count = (0, 1 + ahead) if turn == 0 else (turn + ahead, 1)
         defaults = space.defaults[place : place + count]
         yield from (Draft(name, space.encoding, parameters, seed) for parameters in defaults)

@@ -89,7 +89,7 @@ def test_families_race_on_a_sample_of_a_large_table_behind_the_first_on_all_rows
         ("lightgbm", {"leaves": 31}, SAMPLE_ROWS),
         ("lightgbm", {"leaves": 31}, None),
         ("linear", {"c": 1}, SAMPLE_ROWS),
-        ("lightgbm", {"leaves": 8}, None),
+        ("lightgbm", {"leaves": 31}, None),
     ]
     assert drafts(300, 20_000)[0][2] is None
 
