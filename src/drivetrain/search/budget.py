@@ -18,7 +18,8 @@ SHORTEST_S = 1.0  # below, not even the learning libraries are imported
 LEAST_SEARCH_S = 2.0  # what one small model needs at least
 LEAST_FINISH_S = 1.5  # what the proof, the evaluation and the writing need at least
 FINISH_S = 4.0  # and what they mostly do
-FINISH_SHARE = 0.07  # of the time limit that they have
+FINISH_SHARE = 0.07  # of the time limit that they have,
+SHORT_SHARE, SHORT_FINISH_S = 0.1, 3.0  # and of a short one, up to so many seconds
 SLOWEST = 3.0  # a machine on which others work more than that cannot be planned for
 COLUMN_SEARCH_S = 0.001  # more for each input column: its encoders,
 COLUMN_FINISH_S = 0.001  # and its part of the graph, which is opened three times
@@ -110,7 +111,10 @@ class Budget:
         """
         prepared_s = self.elapsed_s
         reserve_s = max(
-            self.finish_s, FINISH_SHARE * self.limit_s, min(prepared_s, 0.25 * self.limit_s)
+            self.finish_s,
+            FINISH_SHARE * self.limit_s,
+            min(SHORT_SHARE * self.limit_s, SHORT_FINISH_S),
+            min(prepared_s, 0.25 * self.limit_s),
         )
         # Without a model all that is left is waited for: a late bundle is better than none.
         latest_s = self.hard_end_s - max(self.finish_s / self.slowness, 0.1 * self.limit_s)

@@ -137,10 +137,13 @@ def _measured(pool: Pool, proposals: Sequence[Proposal], limits: Limits) -> tupl
     if pool.run.shrink_s > 0 and (limits or _has_time_to_measure(pool.run)):
         known = {one.name: one for one in proposals}
         ends_s = pool.run.budget.elapsed_s + pool.run.shrink_s
+        slowest_s = MEASURE_S
         for name in _in_order(tuple(lines.values()), limits):
+            began_s = pool.run.budget.elapsed_s
             lines[name] = _measure(pool, known[name], lines[name], ends_s)
-            if pool.run.budget.elapsed_s > ends_s - MEASURE_S:
-                break
+            slowest_s = max(slowest_s, pool.run.budget.elapsed_s - began_s)
+            if pool.run.budget.elapsed_s + slowest_s > ends_s:
+                break  # the next one would end too late
     found = tuple(lines.values())
     chosen = choose(found, _eased(limits)) or choose(found, limits)
     return with_front(found, "" if chosen is None else chosen.name)

@@ -103,7 +103,7 @@ class LightGBM:
             min_data_in_leaf=5,
         )
         # In the order in which they add the most to those before: benchmarks/accuracy/defaults.py.
-        ordered = (plain, random, halves, deep) if few else (halves, random, deep, plain)
+        ordered = (plain, random, deep, halves) if few else (halves, random, deep, plain)
         return Space(
             defaults=tuple(msgspec.to_builtins(one) for one in ordered),
             ranges={
