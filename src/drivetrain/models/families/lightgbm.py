@@ -86,7 +86,7 @@ class LightGBM:
         few = shape.rows <= FEW_ROWS
         # Rates are twice what is usual: as good on the public sets, at half the trees to serve.
         plain = Parameters(
-            num_leaves=min(15 if few else 31, leaves),
+            num_leaves=min(15, leaves),
             learning_rate=0.1,
             feature_fraction=0.8,
             lambda_l2=0.0,
@@ -103,7 +103,7 @@ class LightGBM:
             min_data_in_leaf=5,
         )
         # In the order in which they add the most to those before: benchmarks/accuracy/defaults.py.
-        ordered = (plain, random, deep, halves) if few else (halves, random, deep, plain)
+        ordered = (plain, random, deep, halves) if few else (halves, plain, deep, random)
         return Space(
             defaults=tuple(msgspec.to_builtins(one) for one in ordered),
             ranges={
