@@ -150,13 +150,16 @@ def main() -> int:
     asked = parser.parse_args()
     chosen = {name for name in asked.sets.split(",") if name}
     warnings.simplefilter("ignore")
-    found, began = Found(), time.monotonic()
+    found, began, told = Found(), time.monotonic(), 0
     for name, kind, file, target, dropped in read_sets(asked.data):
         if chosen and name not in chosen:
             continue
         sample = read_sample(kind, file, target, dropped)
         prove_families(found, name, sample)
         prove_encoders(found, name, sample)
+        for refused in found.refused[told:]:  # a run that is cut has said what it found
+            print(f"REFUSED {refused}", file=sys.stderr)
+        told = len(found.refused)
         print(f"{time.monotonic() - began:6.1f}s  {name}", file=sys.stderr, flush=True)
     if asked.json:
         print(json.dumps({"families": found.families, "encoders": found.encoders,
