@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -20,6 +21,7 @@ from drivetrain.testing.traffic import Traffic
 
 IS_PROOF = os.environ.get("DRIVETRAIN_PROVE") == "1"
 RESTARTS = 100 if IS_PROOF else 1
+PAUSE_S = 0.01 if IS_PROOF else 0.001  # constant load, not all that the machine can do
 pytestmark = pytest.mark.xdist_group("serving processes")
 
 
@@ -45,6 +47,11 @@ def server(bundle: Path) -> Iterator[ServerProcess]:
 
 def traffic(server: ServerProcess, body: bytes, **more: object) -> Traffic:
     return Traffic(server.host, server.port, "/invocations", body, **more)  # type: ignore[arg-type]
+
+
+def told(asking: Traffic) -> None:
+    requests, failed = len(asking.between(0)), len(asking.failures())
+    print(f"{RESTARTS} restarts, {requests} requests, {failed} failed")
 
 
 def wait_until(
@@ -119,29 +126,68 @@ def test_a_worker_that_hangs_is_killed_and_replaced(server: ServerProcess, body:
     assert max(one.ended_s - one.began_s for one in asking.between(0)) < 10
 
 
+def test_a_server_frozen_with_all_its_workers_goes_on_as_if_nothing_had_been(
+    server: ServerProcess, body: bytes
+) -> None:
+    """As a machine that was paused: nobody was silent while the parent did not count."""
+    parent = psutil.Process(server.process.pid)
+    every = [parent, *parent.children(recursive=True)]
+    before = [worker.pid for worker in server.workers()]
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        assert client.post("/invocations", content=body).status_code == 200
+        for process in every:
+            process.suspend()
+        time.sleep(30.0 if IS_PROOF else 3.0)  # longer than hang_timeout_s: the fault itself
+        for process in every:
+            process.resume()
+        assert client.post("/invocations", content=body).status_code == 200
+        for _ in range(30):  # three seconds of ticks in which a false alarm would be raised
+            assert client.get("/v2/health/ready").status_code == 200
+            time.sleep(0.1)
+    assert [worker.pid for worker in server.workers()] == before
+    assert not any("hangs" in line for line in server.lines)
+
+
 @pytest.mark.parametrize("reconnects", [False, True], ids=["kept", "new connections"])
 def test_sighup_replaces_every_worker_and_no_request_fails(
     server: ServerProcess, body: bytes, reconnects: bool
 ) -> None:
     before = {worker.pid for worker in server.workers()}
+    rolled = "all workers are replaced"
     with (
-        traffic(server, body, reconnects=reconnects, pause_s=0.001) as asking,
+        traffic(server, body, reconnects=reconnects, pause_s=PAUSE_S) as asking,
         httpx.Client(base_url=server.url) as probe,
     ):
-        for _ in range(RESTARTS):
+        for count in range(1, RESTARTS + 1):
             server.process.send_signal(signal.SIGHUP)
-            old = before
-
-            def is_rolled(old: set[int] = old) -> bool:
-                now = {worker.pid for worker in server.workers()}
+            while sum(rolled in line for line in server.lines) < count:
                 assert probe.get("/v2/health/ready").status_code == 200
-                return len(now) == 2 and not now & old
-
-            wait_until(is_rolled, 60, server.lines)
-            before = {worker.pid for worker in server.workers()}
+                with suppress(AssertionError):
+                    server.wait_for_line(rolled, count=count, timeout_s=0.1)
+            now = {worker.pid for worker in server.workers()}
+            assert len(now) == 2 and not now & before
+            before = now
         asking.wait_for(50)
+    told(asking)
     assert asking.failures() == []
     assert len(asking.between(0)) > 100 * RESTARTS
+
+
+def test_servers_ended_and_begun_in_turn_lose_nothing(bundle: Path, body: bytes) -> None:
+    """Two of them, as behind a balancer: SIGTERM to one, which is begun again, then the other."""
+    settings = {"workers": 1, "drain_delay_s": 0.3}
+    servers = [ServerProcess(bundle, **settings) for _ in range(2)]
+    others = [(servers[1].host, servers[1].port)]
+    with traffic(servers[0], body, others=others, pause_s=PAUSE_S) as asking:
+        for turn in range(RESTARTS + 1):
+            port = servers[turn % 2].port
+            assert servers[turn % 2].stop() == 0
+            servers[turn % 2] = ServerProcess(bundle, port=port, **settings)
+        asking.wait_for(50)
+    told(asking)
+    for server in servers:
+        assert server.stop() == 0
+    assert asking.failures() == []
 
 
 def test_sigterm_under_load_answers_everything_it_accepted(bundle: Path, body: bytes) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from drivetrain.serve.messages import MAX_LINE, Follow, Order, Report, line, read_report
+from drivetrain.serve.nursery import Nursery
 
 _LAST_S = 10.0  # for what a worker does after its last request, such as closing the log
-_MODULE = "drivetrain.serve.worker"
 
 
 class Worker:
@@ -24,6 +22,8 @@ class Worker:
         Its number among the workers that serve.
     listener
         The socket that it shares.
+    nursery
+        Where its process is born.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Worker:
         Set when the process has ended.
     """
 
-    def __init__(self, slot: int, listener: socket.socket) -> None:
+    def __init__(self, slot: int, listener: socket.socket, nursery: Nursery) -> None:
         self.slot = slot
         self._loop = asyncio.get_running_loop()
         self.started_s = self.asked_s = self._loop.time()
@@ -48,19 +48,15 @@ class Worker:
         self._writer: asyncio.StreamWriter | None = None
         self._orders, theirs = socket.socketpair()
         with theirs:
-            numbers = (listener.fileno(), theirs.fileno())
-            # -P: the folder in which the server was started shadows no module.
-            command = [sys.executable, "-P", "-m", _MODULE, *map(str, numbers)]
-            self._process = subprocess.Popen(
-                command, pass_fds=numbers, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-            )
+            self._birth = nursery.bear(listener, theirs)
 
     def send(self, order: Order) -> None:
         """Tell the worker something; one that is dying does not hear it."""
         if self._writer is not None:
             self._writer.write(line(order))  # its death is noticed where its reports are read
         else:
-            self._orders.sendall(line(order))
+            with suppress(ConnectionError):
+                self._orders.sendall(line(order))
 
     def follow(self, order: Follow) -> None:
         """Tell the worker a state."""
@@ -100,19 +96,17 @@ class Worker:
 
     def kill(self) -> None:
         """End the process at once."""
-        if self._process.poll() is None:
-            self._process.kill()
+        self._birth.kill()
 
-    def end(self) -> None:
-        """Reap a process whose reports ended; one that only closed its socket is killed."""
-        try:
-            self._process.wait(timeout=_LAST_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+    async def end(self) -> None:
+        """Wait for a process whose reports ended; one that only closed its socket is killed."""
+        for _ in range(2):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._birth.ended.wait(), _LAST_S)
+                return
+            self._birth.kill()
 
     @property
     def status(self) -> str:
         """How the process ended, in words."""
-        code = self._process.returncode
-        return signal.Signals(-code).name if code is not None and code < 0 else f"status {code}"
+        return self._birth.status

@@ -25,6 +25,7 @@ from drivetrain.serve.follow import Source, source_of
 from drivetrain.serve.handle import Worker
 from drivetrain.serve.listener import listen, url_of
 from drivetrain.serve.messages import Drain, Follow, Leave, Open, Refused, Report, Serving, Start
+from drivetrain.serve.nursery import Nursery
 from drivetrain.serve.settings import ServeSettings
 from drivetrain.serve.tracing_library import require_library
 
@@ -35,6 +36,7 @@ _LIVED_S = 5.0  # a worker that lived so long did not die of its start
 _LONGEST_WAIT_S = 5.0
 _NONE_OPEN_S = 2.0  # then a worker opens that is not ready, to say so
 _TRIALS = 3
+_ROLLED_AT_ONCE = 2  # workers: each takes the memory of its models a second time
 
 
 def run(what: str | Path, settings: ServeSettings) -> None:
@@ -83,6 +85,7 @@ class Supervisor:
         self.settings = settings
         self.listener = listener
         self._say = say or _print
+        self._nursery = Nursery()
         self._workers: set[Worker] = set()
         self._current: dict[int, Worker] = {}
         self._due: dict[int, float] = {}  # slot → when its next worker starts
@@ -131,6 +134,7 @@ class Supervisor:
                 worker.kill()
             for job in self._jobs:
                 job.cancel()
+            self._nursery.close()
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         job = self._loop.create_task(work)
@@ -152,7 +156,7 @@ class Supervisor:
     # Workers: start, life, death
 
     def _start(self, slot: int) -> Worker:
-        worker = Worker(slot, self.listener)
+        worker = Worker(slot, self.listener, self._nursery)
         self._workers.add(worker)
         self._background(self._attend(worker))
         worker.send(Start(slot, self.settings, self._board))
@@ -166,7 +170,7 @@ class Supervisor:
             worker.silent_ticks = 0
             worker.is_heard = True
             self._heard(worker, report)
-        await asyncio.to_thread(worker.end)
+        await worker.end()
         self._gone(worker)
 
     def _heard(self, worker: Worker, report: Report) -> None:
@@ -308,11 +312,21 @@ class Supervisor:
         self._roll_wanted = True
 
     async def _roll(self) -> None:
-        """Replace the workers one by one, each before it leaves."""
+        """Replace the workers, a few at a time, each before it leaves; none where one fails."""
+        slots = iter(range(self.settings.workers))
+        replaced: list[bool] = []
+
+        async def replace_next() -> None:
+            for slot in slots:
+                replaced.append(not self._ended.is_set() and await self._replace(slot))
+                if not replaced[-1]:
+                    for _ in slots:  # the others stay as well
+                        pass
+
         try:
-            for slot in range(self.settings.workers):
-                if self._ended.is_set() or not await self._replace(slot):
-                    return
+            await asyncio.gather(*(replace_next() for _ in range(_ROLLED_AT_ONCE)))
+            if all(replaced):
+                self._say("drivetrain: all workers are replaced")
         finally:
             self._is_rolling = False
 

@@ -15,7 +15,7 @@ import psutil
 
 _CODE = (
     "import sys, json; from drivetrain.lifecycle.serve import serve;"
-    "serve(sys.argv[1], port=0, **json.loads(sys.argv[2]))"
+    "serve(sys.argv[1], **json.loads(sys.argv[2]))"
 )
 
 
@@ -23,6 +23,7 @@ class ServerProcess:
     """A running server; what it writes to standard error is kept in ``lines``."""
 
     def __init__(self, what: str | Path, **settings: Any) -> None:
+        settings = {"port": 0, **settings}
         self.process = subprocess.Popen(
             [sys.executable, "-c", _CODE, str(what), msgspec.json.encode(settings).decode()],
             stderr=subprocess.PIPE,
@@ -42,8 +43,8 @@ class ServerProcess:
 
     def workers(self) -> list[psutil.Process]:
         """List its workers' processes, oldest first."""
-        children = psutil.Process(self.process.pid).children()
-        return sorted(children, key=lambda child: (child.create_time(), child.pid))
+        (nursery,) = psutil.Process(self.process.pid).children()
+        return sorted(nursery.children(), key=lambda child: (child.create_time(), child.pid))
 
     def wait_for_line(self, text: str, *, count: int = 1, timeout_s: float = 60.0) -> str:
         """Wait until so many lines with this text have been written; return the last of them."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 import http.client
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import cycle
 from typing import NamedTuple
 
 TIMEOUT_S = 30.0
@@ -39,6 +41,9 @@ class Traffic:
         Open a new connection for each request.
     pause_s
         Between an answer and the client's next request.
+    others
+        More servers that answer the same, as behind a balancer: a client that is told to close its
+        connection, or cannot open one, goes to the next.
     """
 
     def __init__(
@@ -52,8 +57,9 @@ class Traffic:
         reconnects: bool = False,
         pause_s: float = 0.0,
         headers: Mapping[str, str] | None = None,
+        others: Sequence[tuple[str, int]] = (),
     ) -> None:
-        self._address = (host, port)
+        self._addresses = ((host, port), *others)
         self._path = path
         self._body = body
         self._reconnects = reconnects
@@ -107,8 +113,11 @@ class Traffic:
         return [one for one in self.between(began_s, ended_s) if one.status != 200]
 
     def _ask(self) -> None:
-        connection = http.client.HTTPConnection(*self._address, timeout=TIMEOUT_S)
+        servers = cycle(self._addresses)
+        connection: http.client.HTTPConnection | None = None
         while not self._stop.is_set():
+            if connection is None:
+                connection = self._connect(servers)
             began_s = time.monotonic()
             status, version, failure = 0, "", ""
             try:
@@ -118,12 +127,23 @@ class Traffic:
                 status, version = reply.status, reply.headers.get("x-model-version", "")
             except (OSError, http.client.HTTPException) as error:
                 failure = f"{type(error).__name__}: {error}"
-            if failure or self._reconnects:
+            if failure or self._reconnects or connection.sock is None:
                 connection.close()
+                connection = None
             with self._answered:
                 self._exchanges.append(
                     Exchange(began_s, time.monotonic(), status, version, failure)
                 )
                 self._answered.notify_all()
             self._stop.wait(self._pause_s)
-        connection.close()
+        if connection is not None:
+            connection.close()
+
+    def _connect(self, servers: Iterator[tuple[str, int]]) -> http.client.HTTPConnection:
+        """Connect to the next server; where there is one alone, its refusal is a failed request."""
+        for _ in self._addresses[1:]:
+            connection = http.client.HTTPConnection(*next(servers), timeout=TIMEOUT_S)
+            with suppress(ConnectionRefusedError):
+                connection.connect()
+                return connection
+        return http.client.HTTPConnection(*next(servers), timeout=TIMEOUT_S)

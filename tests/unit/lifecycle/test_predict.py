@@ -273,3 +273,60 @@ def test_an_address_that_is_none_is_one_line(bundle, tmp_path, monkeypatch, data
     with pytest.raises((DataError, SettingError), match=told):
         predict(bundle, data, out)
     assert not (tmp_path / "o.csv").exists()
+
+
+CAPPED = """
+import resource, sys
+from drivetrain.lifecycle.predict import predict
+
+predict(sys.argv[1], sys.argv[5], sys.argv[5] + '.out.csv')  # libraries and their pools
+used = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmData"))
+cap = (used << 10) + (int(sys.argv[4]) << 20)
+resource.setrlimit(resource.RLIMIT_DATA, (cap, cap))
+
+def told(progress):
+    print(progress.done, flush=True)
+
+found = predict(*sys.argv[1:4], piece_rows=500, progress=told)
+print(found.rows, found.resumed_rows)
+"""
+READ = ("age", "income", "member", "since", "city")
+CAP_MB = 96
+LONG_ROWS = 160_000 if os.environ.get("DRIVETRAIN_PROVE") else 20_000
+
+
+def write_long_csv(path: Path) -> Path:
+    """Write rows of 16 KB, of which the model reads a few cells, as many small gzip members."""
+    few = rows(2000)
+    cells = [
+        [row[name] for name in READ]
+        for row in few
+        if "," not in row["city"] and '"' not in row["city"]
+    ]
+    lines = [",".join([*each, "x" * 16_384]) for each in cells]
+    member = gzip.compress("".join(f"{line}\n" for line in lines).encode(), 1)
+    with path.open("wb") as file:
+        file.write(gzip.compress(f"{','.join(READ)},note\n".encode()))
+        for _ in range(LONG_ROWS // 1000):
+            file.write(member)
+    return path
+
+
+def test_a_table_many_times_a_memory_cap_is_predicted_and_gone_on_with_after_a_kill(
+    bundle, tmp_path
+):
+    data, out = write_long_csv(tmp_path / "long.csv.gz"), tmp_path / "o.csv"
+    assert LONG_ROWS * 16_384 > 3 * (CAP_MB << 20)
+    small = write_csv(tmp_path / "small.csv", rows(500))
+    command = [sys.executable, "-c", CAPPED, *map(str, (bundle, data, out, CAP_MB, small))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
+        for _ in range(10):
+            assert first.stdout.readline()
+        first.kill()
+    assert not out.exists()
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    number, resumed = map(int, again.stdout.splitlines()[-1].split())
+    assert number == LONG_ROWS and 0 < resumed < number
+    with out.open() as file:
+        assert sum(1 for _ in file) == LONG_ROWS + 1

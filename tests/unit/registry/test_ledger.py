@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -81,6 +83,35 @@ def test_an_alias_moves_only_from_where_it_was_seen(ledger: Ledger, three: str) 
 
     with pytest.raises(AliasMoved, match="at version 2"):
         ledger.move(three, CHAMPION, 3, reason="too late", expected_revision=seen)
+    assert ledger.version(three, CHAMPION).version == 2
+
+
+FROZEN = """
+import os, signal, sys
+from drivetrain.core.errors import DrivetrainError
+from drivetrain.registry.ledger import Ledger
+
+ledger = Ledger(sys.argv[1])
+seen = ledger.aliases(sys.argv[2])["champion"].revision
+os.kill(os.getpid(), signal.SIGSTOP)
+try:
+    ledger.move(sys.argv[2], "champion", 3, reason="thawed", expected_revision=seen)
+except DrivetrainError as error:
+    print(type(error).__name__)
+"""
+
+
+def test_a_writer_that_was_frozen_while_another_moved_the_alias_is_refused(
+    ledger: Ledger, three: str
+) -> None:
+    ledger.move(three, CHAMPION, 1, reason="first")
+    command = [sys.executable, "-c", FROZEN, ledger.url, three]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as frozen:
+        os.waitpid(frozen.pid, os.WUNTRACED)  # until it has stopped itself
+        ledger.move(three, CHAMPION, 2, reason="while it was frozen")
+        frozen.send_signal(signal.SIGCONT)
+        told, _ = frozen.communicate(timeout=60)
+    assert told.strip() == "AliasMoved"
     assert ledger.version(three, CHAMPION).version == 2
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 
 from drivetrain.cli.main import main
@@ -20,6 +23,7 @@ from drivetrain.serve.settings import ServeSettings
 from drivetrain.testing.asgi_client import AsgiClient
 from drivetrain.testing.tabular_model import TabularModel
 
+PROVES = bool(os.environ.get("DRIVETRAIN_PROVE"))
 PREDICT, PREDICT_LINE = make_key(["predict"], "shop")
 READ, READ_LINE = make_key(["read"])
 BOTH, BOTH_LINE = make_key(["read", "predict"])
@@ -44,6 +48,47 @@ def client(path: Path) -> Iterator[AsgiClient]:
 def ask(client: AsgiClient, method: str, path: str, key: str | None) -> int:
     headers = {} if key is None else {"authorization": key}
     return client.ask(method, path, BODY if method == "POST" else b"", headers=headers).status
+
+
+def seconds_of(check: Callable[[str], object], given: Sequence[str]) -> list[list[float]]:
+    """Time each text in turn, many times over."""
+    found: list[list[float]] = [[] for _ in given]
+    for _ in range(20_000):
+        for place, text in enumerate(given):
+            began = time.perf_counter()
+            check(text)
+            found[place].append(time.perf_counter() - began)
+    return found
+
+
+def differ_by(first: list[float], second: list[float]) -> float:
+    """Return how many standard errors two samples are apart by their ranks (Mann-Whitney)."""
+    ranks = np.argsort(np.argsort(first + second, kind="stable"))
+    n, m = len(first), len(second)
+    mean, deviation = n * (n + m - 1) / 2, (n * m * (n + m + 1) / 12) ** 0.5
+    return float(abs(ranks[:n].sum() - mean) / deviation)
+
+
+@pytest.mark.skipif(not PROVES, reason="timed: DRIVETRAIN_PROVE=1 runs it")
+def test_no_time_tells_how_much_of_a_key_is_right() -> None:
+    """The digest of a wrong key shares its first or its last bytes with the right one, or none."""
+    secret, line = make_key(["predict"])
+    keys = Keys([(bytes.fromhex(line.split()[1]), frozenset({"predict"}))])
+    other = "A" if secret[3] != "A" else "B"
+    wrong = [f"dt_{other}{secret[4:]}", secret[:-1] + ("A" if secret[-1] != "A" else "B")]
+
+    def check(given: str) -> None:
+        with pytest.raises(RequestError):
+            keys.check(f"Bearer {given}", "predict")
+
+    def naive(given: str) -> bool:  # what the test would find
+        return all(a == b for a, b in zip(given, secret, strict=True))
+
+    first, last = seconds_of(check, wrong)
+    print(f"{differ_by(first, last):.1f} standard errors apart by rank")
+    assert differ_by(*seconds_of(naive, wrong)) > 20
+    medians = np.median(first), np.median(last)
+    assert abs(medians[0] - medians[1]) < 0.01 * medians[0]
 
 
 @pytest.mark.parametrize(
