@@ -28,6 +28,7 @@ REFUSALS_SHARE = 0.05
 BURST = 300  # refusals that are quick after a quiet time
 _LONGEST_PAUSE_S = 1.0
 TOGETHER = 32  # requests whose rows go through the graph in one call, at most
+_FEWEST = 8  # at least, if they are there: the first costs as much as the seven after it
 _WOKEN = 4  # waiting tasks that begin in one turn: they run after it was measured
 
 
@@ -170,7 +171,7 @@ class Admission:
 
     def _answer_some(self, now_s: float) -> float:
         """Answer the first few that wait, as many as the turn has time for; return the time."""
-        most = max(1, min(TOGETHER, int((self._turn_ends_s - now_s) / self._each_s)))
+        most = max(_FEWEST, min(TOGETHER, int((self._turn_ends_s - now_s) / self._each_s)))
         taken = 0
         while taken < most and self._waiting and not isinstance(self._waiting[0], asyncio.Future):
             self._waiting.popleft()()  # type: ignore[operator]
