@@ -43,6 +43,7 @@ def server(bundle: Path) -> Iterator[ServerProcess]:
     running = ServerProcess(bundle, workers=2, drain_delay_s=0.2, hang_timeout_s=2.0)
     yield running
     assert running.stop() == 0
+    assert not any("terminate called" in line for line in running.lines)  # by a library's thread
 
 
 def traffic(server: ServerProcess, body: bytes, **more: object) -> Traffic:

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from drivetrain.core.arrays import Array, Columns
 from drivetrain.runtime.alike import FEWEST_ROWS, alike_of
@@ -173,6 +172,8 @@ class _Numbering:
 
 
 def _opened(model: bytes) -> Any:
+    import onnxruntime  # it starts a thread, which would not live on in a fork of the server's
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

@@ -97,7 +97,13 @@ def test_without_a_process_to_be_had_it_is_said_and_tried_again(running: Running
     running.wait(lambda: sum("no process could be made" in line for line in running.lines) == 2)
     assert "resource temporarily unavailable" in running.lines[-1]
     running.wait(lambda: len(running.nursery().children()) == 1)
-    assert running.answers()
+    running.wait(running.answers)
+
+
+def test_what_is_forked_has_no_onnxruntime_whose_thread_would_not_live_on(running: Running) -> None:
+    assert "onnxruntime" not in Path(f"/proc/{running.nursery().pid}/maps").read_text()
+    (worker,) = running.nursery().children()
+    assert "onnxruntime" in Path(f"/proc/{worker.pid}/maps").read_text()
 
 
 def test_workers_outlive_their_nursery_and_the_next_are_born_in_another(running: Running) -> None:
@@ -108,5 +114,5 @@ def test_workers_outlive_their_nursery_and_the_next_are_born_in_another(running:
     assert worker.is_running() and running.answers()
     worker.kill()
     running.wait(lambda: any("starting another" in line for line in running.lines))
-    assert running.answers()
+    running.wait(running.answers)
     assert running.nursery().pid != first.pid
