@@ -13,8 +13,7 @@ import time
 from collections.abc import Iterator
 
 ROW_BITS = 20
-_pool: Iterator[bytes] = iter(())
-_VERSION_7 = 0x7 << 76
+_pool: Iterator[str] = iter(())
 _VARIANT = 0b10 << 62
 
 
@@ -22,14 +21,9 @@ def new_id() -> tuple[int, str]:
     """Return the time in microseconds since 1970, UTC, and the id of row 0 of a request."""
     now_ns = time.time_ns()
     millis, rest = divmod(now_ns, 1_000_000)
-    number = (
-        millis << 80
-        | _VERSION_7
-        | (rest << 12) // 1_000_000 << 64
-        | _VARIANT
-        | int.from_bytes(_random(), "big") >> 6 << ROW_BITS
-    )
-    return now_ns // 1000, _text(number)
+    fraction = (rest << 12) // 1_000_000
+    end = next(_pool, None) or _drawn()  # one step of the interpreter: no two threads get the same
+    return now_ns // 1000, f"{millis >> 16:08x}-{millis & 0xFFFF:04x}-7{fraction:03x}-{end}"
 
 
 def row_ids(first: str, rows: int) -> list[str]:
@@ -47,15 +41,20 @@ def row_ids(first: str, rows: int) -> list[str]:
     return [_text(number + row) for row in range(rows)]
 
 
-def _random() -> bytes:
-    """Return 6 random bytes; a call of the system for each would cost more than all the rest."""
+def _drawn() -> str:
+    """Return the last 64 bits of an id as text, variant and row 0 in them.
+
+    A call of the system for each would cost more than all the rest.
+    """
     global _pool
-    chunk = next(_pool, None)  # one step of the interpreter: no two threads get the same
-    if chunk is not None:
-        return chunk
     drawn = os.urandom(6 * 513)
-    _pool = iter([drawn[start : start + 6] for start in range(6, len(drawn), 6)])
-    return drawn[:6]
+    texts = []
+    for start in range(0, len(drawn), 6):
+        random = int.from_bytes(drawn[start : start + 6], "big") >> 6
+        digits = f"{_VARIANT | random << ROW_BITS:016x}"
+        texts.append(f"{digits[:4]}-{digits[4:]}")
+    _pool = iter(texts)
+    return next(_pool)
 
 
 def _forget() -> None:

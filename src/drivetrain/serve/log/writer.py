@@ -9,13 +9,14 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from drivetrain.core.arrays import Array
+from drivetrain.core.arrays import Array, Columns
 from drivetrain.core.errors import ResourceError
 from drivetrain.runtime.admit import AdmittedRow
 from drivetrain.serve.log.health import HealthLog
@@ -149,10 +150,12 @@ class PredictionLog:
         layout = self._layout(served)
         outputs = [record.answer.outputs for record in records]
         joined: dict[str, Array] = {}  # probabilities are joined once for all classes
+        rows = [r.inputs.cells for r in records if isinstance(r.inputs, AdmittedRow)]
+        tables = [r.inputs for r in records if isinstance(r.inputs, dict)]
         columns = []
         for field in layout.fields:
             if field.is_input:
-                columns.append(pack(field, _inputs(records, field), self._key))
+                columns.append(pack(field, _inputs(rows, tables, field), self._key))
                 continue
             if field.source not in joined:
                 joined[field.source] = _joined([part[field.source] for part in outputs])
@@ -220,13 +223,12 @@ def _joined(parts: list[Array]) -> Array:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _inputs(records: list[Logged], field: Field) -> Array:
+def _inputs(rows: Sequence[Mapping[str, Any]], tables: Sequence[Columns], field: Field) -> Array:
     """Put one input of all records, which are all single rows or all columns, into one array."""
-    cells = [r.inputs.cells[field.source] for r in records if isinstance(r.inputs, AdmittedRow)]
-    if not cells:
-        return _joined([r.inputs[field.source] for r in records if isinstance(r.inputs, dict)])
-    column = np.empty(len(cells), object if field.type == "string" else field.type)
-    column[:] = cells
+    if not rows:
+        return _joined([table[field.source] for table in tables])
+    column = np.empty(len(rows), object if field.type == "string" else field.type)
+    column[:] = [cells[field.source] for cells in rows]
     return column
 
 
@@ -234,7 +236,7 @@ def _size_of(record: Logged) -> int:
     """Estimate the memory of a request's rows, texts included."""
     rows, inputs = record.answer.rows, record.inputs
     if isinstance(inputs, AdmittedRow):
-        texts = sum(len(cell) for cell in inputs.cells.values() if type(cell) is str)
+        texts = sum([len(cell) for cell in inputs.cells.values() if type(cell) is str])
         return 512 + 96 * len(inputs.cells) + texts
     size = 512 + 96 * rows * len(inputs)
     for column in inputs.values():
