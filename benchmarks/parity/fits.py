@@ -35,6 +35,7 @@ SAMPLE, TEXTS = 1_500, 700  # rows of a set
 FEW: dict[str, dict[str, Any]] = {
     "lightgbm": {"rounds": 30}, "xgboost": {"rounds": 30}, "catboost": {"rounds": 30},
     "extra_trees": {"trees": 20}, "mlp": {"epochs": 4, "layers": 2, "width": 64}, "linear": {},
+    "tabm": {"epochs": 4, "members": 4, "width": 32},
 }  # fmt: skip
 FIT_S = 2.0
 # parameters beside an encoder's own, so that every way it has is gone

@@ -28,6 +28,7 @@ from drivetrain.graph.blocks.dense import Dense
 from drivetrain.graph.blocks.foreign import Foreign
 from drivetrain.graph.blocks.linear import Linear
 from drivetrain.graph.blocks.link import LinkBlock, WeightedSum
+from drivetrain.graph.blocks.members import Members
 from drivetrain.graph.blocks.ramps import Ramps
 from drivetrain.graph.blocks.trees import Trees
 from drivetrain.graph.feature import features_of
@@ -97,7 +98,9 @@ class Program:
     def is_bit_exact(self) -> bool:
         """Whether a row's answer has the same bits alone and in a batch."""
         parts = [part for member in self.members for part in (*member.encoders, *member.folds)]
-        return not any(isinstance(block, (Dense, Foreign)) for part in parts for block in part)
+        return not any(
+            isinstance(block, (Dense, Members, Foreign)) for part in parts for block in part
+        )
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from drivetrain.core.arrays import Features
 BOUND = 3.0
 FREQUENCIES, MIXED = 8, 3  # of each embedded number
 MOST_EMBEDDED = 40
+SCALE_RATE, BIAS_RATE = 6.0, 0.1  # times the learning rate
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,19 @@ class Net:
         """All tensors that learn."""
         return [self.scale, self.frequency, self.phase, self.mix, *self.weights, *self.biases]
 
+    def groups(self) -> list[dict[str, Any]]:
+        """The tensors by how fast they learn, and which of them decay."""
+        groups = [
+            {"params": [self.scale], "factor": SCALE_RATE, "decays": 0.0},
+            {"params": self.biases, "factor": BIAS_RATE, "decays": 0.0},
+            {"params": self.weights, "factor": 1.0, "decays": 1.0},
+        ]
+        if len(self.frequency):
+            groups.append(
+                {"params": [self.frequency, self.phase, self.mix], "factor": 0.1, "decays": 0.0}
+            )
+        return groups
+
     def forward(self, X: Any, dropout: float = 0.0) -> Any:
         """Return the raw output (n, t) of squashed features (n, k)."""
         import torch
@@ -81,7 +95,7 @@ def initial(X: Features, outputs: int, plan: Plan, seed: int) -> Net:
     import torch
 
     random = torch.Generator().manual_seed(seed)
-    numbers = _continuous(X) if plan.sigma else np.zeros(0, np.int64)
+    numbers = continuous(X) if plan.sigma else np.zeros(0, np.int64)
     count = len(numbers)
     frequency = torch.randn(count * FREQUENCIES, generator=random) * plan.sigma * 2 * math.pi
     phase = (torch.rand(count * FREQUENCIES, generator=random) * 2 - 1) * math.pi
@@ -105,8 +119,24 @@ def initial(X: Features, outputs: int, plan: Plan, seed: int) -> Net:
     )
 
 
-def _continuous(X: Features) -> Any:
+def continuous(X: Features) -> Any:
     """Return the features of more than two values, at most MOST_EMBEDDED."""
     sample = X[:: max(1, len(X) // 2000)]
     several = [k for k in range(X.shape[1]) if len(np.unique(sample[:, k])) > 8]
     return np.asarray(several[:MOST_EMBEDDED], np.int64)
+
+
+def spread(source: Any, frequency: Any, mix: Any, features: int) -> tuple[Features, Features]:
+    """Write the embedding of each number as columns and blocks of two matrices.
+
+    ``source`` and ``frequency`` are (count * E,), ``mix`` is (count, E, M): float32 (features,
+    count * E) and (count * E, count * M).
+    """
+    count, copies, mixed = mix.shape
+    wide = np.zeros((features, count * copies), np.float32)
+    wide[source.numpy(), np.arange(count * copies)] = frequency.detach().numpy()
+    narrow = np.zeros((count * copies, count * mixed), np.float32)
+    for number, part in enumerate(mix.detach().numpy()):
+        rows = slice(number * copies, (number + 1) * copies)
+        narrow[rows, number * mixed : (number + 1) * mixed] = part
+    return wide, narrow

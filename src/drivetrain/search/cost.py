@@ -9,6 +9,7 @@ from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.dense import Dense
 from drivetrain.graph.blocks.foreign import Foreign
 from drivetrain.graph.blocks.linear import Linear
+from drivetrain.graph.blocks.members import Members
 from drivetrain.graph.blocks.trees import Trees
 
 # In batches, on one core of the machine of docs/lab-log.md, ONNX Runtime needs 17 to 26 ns for a
@@ -34,6 +35,8 @@ def _cost_of(block: Block) -> float:
         return trees * _LEVEL_NS * levels + block.leaf_count * _LEAF_NS
     if isinstance(block, Dense):
         return sum(float(weight.size) for weight in block.weights) * _MULTIPLY_NS_FLOAT
+    if isinstance(block, Members):
+        return block.multiplications * _MULTIPLY_NS_FLOAT
     if isinstance(block, Linear):
         return float(block.weights.size) * _MULTIPLY_NS
     if isinstance(block, Foreign):  # mostly float32 weights, each multiplied once

@@ -26,10 +26,10 @@ from drivetrain.search.variants import Variant
 
 # By accuracy per second of fitting, on the sets of benchmarks/accuracy. On few rows trees of
 # single rows are worth their size, and on the fewest a perceptron is the best there is; on many
-# rows it needs the most time of all.
-_ORDER_TINY = ("lightgbm", "linear", "extra_trees", "mlp", "catboost", "xgboost")
-_ORDER_SMALL = ("lightgbm", "linear", "catboost", "extra_trees", "mlp", "xgboost")
-_ORDER_LARGE = ("lightgbm", "linear", "catboost", "xgboost", "extra_trees", "mlp")
+# rows it needs the most time of all, and many of them even more.
+_ORDER_TINY = ("lightgbm", "linear", "extra_trees", "mlp", "tabm", "catboost", "xgboost")
+_ORDER_SMALL = ("lightgbm", "linear", "catboost", "extra_trees", "mlp", "tabm", "xgboost")
+_ORDER_LARGE = ("lightgbm", "linear", "catboost", "xgboost", "extra_trees", "mlp", "tabm")
 TINY_ROWS, SMALL_ROWS = 5_000, 20_000
 DERIVED = ("lightgbm", "catboost")  # families tried on features of two columns
 # Families tried on transforms of the target; extra trees hardly gain from one.

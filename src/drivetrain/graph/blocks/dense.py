@@ -58,7 +58,7 @@ class Dense:
         return (self.output,)
 
     def lower(self, graph: GraphBuilder) -> None:
-        hidden = self._embed(graph, self._squash(graph))
+        hidden = self._embed(graph, squash(graph, self.input, self.bound))
         last = len(self.weights) - 1
         for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             product = graph.node("MatMul", [hidden, graph.constant(weight, np.float32)])
@@ -71,21 +71,26 @@ class Dense:
         wide = graph.node("Max", [wide, graph.constant(self.low, np.float64)])
         graph.node("Min", [wide, graph.constant(self.high, np.float64)], to=self.output)
 
-    def _squash(self, graph: GraphBuilder) -> Wire:
-        part = graph.node("Mul", [self.input, graph.constant(1.0 / self.bound, np.float32)])
-        square = graph.node("Mul", [part, part])
-        root = graph.node("Sqrt", [graph.node("Add", [square, graph.constant(1.0, np.float32)])])
-        return graph.node("Div", [self.input, root])
-
     def _embed(self, graph: GraphBuilder, features: Wire) -> Wire:
         if not self.frequency.shape[1]:
             return features
         angle = graph.node("MatMul", [features, graph.constant(self.frequency, np.float32)])
         angle = graph.node("Add", [angle, graph.constant(self.phase, np.float32)])
-        mixed = graph.node(
-            "MatMul", [graph.node("Cos", [angle]), graph.constant(self.mix, np.float32)]
-        )
-        return graph.node("Concat", [features, mixed], axis=1)
+        return beside(graph, features, graph.node("Cos", [angle]), self.mix)
+
+
+def squash(graph: GraphBuilder, features: Wire, bound: float) -> Wire:
+    """Add the nodes of ``x / sqrt(1 + (x / bound)^2)``."""
+    part = graph.node("Mul", [features, graph.constant(1.0 / bound, np.float32)])
+    square = graph.node("Mul", [part, part])
+    root = graph.node("Sqrt", [graph.node("Add", [square, graph.constant(1.0, np.float32)])])
+    return graph.node("Div", [features, root])
+
+
+def beside(graph: GraphBuilder, features: Wire, embedded: Wire, mix: Features) -> Wire:
+    """Add the nodes that put ``embedded @ mix`` beside the features."""
+    mixed = graph.node("MatMul", [embedded, graph.constant(mix, np.float32)])
+    return graph.node("Concat", [features, mixed], axis=1)
 
 
 def _activate(graph: GraphBuilder, wire: Wire, activation: Activation) -> Wire:

@@ -15,7 +15,7 @@ from drivetrain.core.contract import Task
 from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.dense import Dense
 from drivetrain.models.family import Budget, Link, Range, Shape, Space, Validation
-from drivetrain.models.net import BOUND, FREQUENCIES, MIXED, Net, Plan, squash
+from drivetrain.models.net import BOUND, MIXED, Net, Plan, spread, squash
 from drivetrain.models.objective import quantile_of
 from drivetrain.models.perceptron import train
 
@@ -64,7 +64,7 @@ class FittedMLP:
         weights = [_numpy(weight) / np.float32(math.sqrt(len(weight))) for weight in net.weights]
         weights[0] = weights[0] * _numpy(net.scale)[:, None]
         features = len(weights[0]) - net.mix.shape[0] * MIXED
-        frequency, mix = _spread(net, features)
+        frequency, mix = spread(net.source, net.frequency, net.mix, features)
         return (
             Dense(
                 bound=BOUND,
@@ -159,19 +159,6 @@ class MLP:
 
 def _numpy(tensor: Any) -> Features:
     return np.asarray(tensor.detach().numpy(), np.float32)
-
-
-def _spread(net: Net, features: int) -> tuple[Features, Features]:
-    """Write the embedding of each number as columns and blocks of two matrices."""
-    count = net.mix.shape[0]
-    frequency = np.zeros((features, count * FREQUENCIES), np.float32)
-    source = net.source.numpy()
-    frequency[source, np.arange(count * FREQUENCIES)] = _numpy(net.frequency)
-    mix = np.zeros((count * FREQUENCIES, count * MIXED), np.float32)
-    for number, part in enumerate(_numpy(net.mix)):
-        rows = slice(number * FREQUENCIES, (number + 1) * FREQUENCIES)
-        mix[rows, number * MIXED : (number + 1) * MIXED] = part
-    return frequency, mix
 
 
 family = MLP()
