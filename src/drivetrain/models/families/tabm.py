@@ -20,6 +20,7 @@ from drivetrain.models.net import BOUND, spread, squash
 from drivetrain.models.objective import quantile_of
 
 VOICES: dict[Task, Voice] = {"binary": "sigmoid", "multiclass": "softmax", "regression": "identity"}
+BATCHES = ((1_000, 32), (5_000, 64), (20_000, 128))  # most rows, and rows of a step
 VISITS = 40_000  # of rows: what takes a few seconds; the fewest take more passes, the many fewer
 
 
@@ -97,7 +98,7 @@ class TabM:
         first = Parameters(
             rate=0.012 if task == "regression" else 0.003,
             epochs=min(40, max(16, VISITS // max(1, shape.rows))),
-            batch=32 if shape.rows <= 2_500 else 128 if shape.rows <= 20_000 else 256,
+            batch=next((size for rows, size in BATCHES if shape.rows <= rows), 256),
         )
         return Space(
             defaults=(msgspec.to_builtins(first),),
