@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +18,7 @@ from drivetrain.core.contract import Column, Contract
 from drivetrain.core.findings import Finding
 from drivetrain.core.plugins import Plugins
 from drivetrain.data.read import Table
-from drivetrain.data.signal import OutOfFold, codes_of
+from drivetrain.data.signal import OutOfFold, codes_of, key_of
 from drivetrain.data.target import TargetColumn
 
 MOST_ROWS = 50_000
@@ -56,6 +57,8 @@ class CheckContext:
     holdout: Mask | None
     keep: frozenset[str] = frozenset()
     _codes: dict[str, tuple[IndexVector, int]] = field(default_factory=dict)
+    _keys: dict[str, bytes] = field(default_factory=dict)
+    _spelled: dict[str, Counter[str]] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -71,6 +74,25 @@ class CheckContext:
         if column.name not in self._codes:
             self._codes[column.name] = codes_of(self.columns[column.name], column)
         return self._codes[column.name]
+
+    def key(self, column: Column) -> bytes:
+        """Say in a few bytes what a column shares with those that map to it one to one."""
+        if column.name not in self._keys:
+            self._keys[column.name] = key_of(self.columns[column.name])
+        return self._keys[column.name]
+
+    def spelled(self, column: Column) -> Counter[str] | None:
+        """Count the raw texts of the sample, missing aside; None where a column has no texts."""
+        cells = self.table.frame[column.name]
+        if cells.dtype != pl.String:
+            return None
+        if column.name not in self._spelled:
+            if self.rows < self.table.rows:
+                cells = cells.gather(self.sample)
+            counts = Counter(cells.to_list())
+            counts.pop(None, None)  # type: ignore[call-overload]
+            self._spelled[column.name] = counts
+        return self._spelled[column.name]
 
     @cached_property
     def out_of_fold(self) -> OutOfFold:

@@ -7,6 +7,7 @@ policy says in the open that some are coerced.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -229,14 +230,11 @@ def _described(draft: Column, values: Array, breaches: Mapping[tuple[str, Breach
 
 
 def _seen_texts(values: Array, *, listed: bool) -> dict[str, Any]:
-    texts = pl.Series("text", values.tolist(), dtype=pl.String)
-    missing_share = float((texts == "").mean() or 0.0)  # type: ignore[arg-type]
-    counts = (
-        texts.filter(texts != "").value_counts().sort(["count", "text"], descending=[True, False])
-    )
-    seen: dict[str, Any] = {"missing_share": missing_share, "distinct": counts.height}
-    if listed and counts.height <= MOST_CATEGORIES:
-        seen["categories"] = tuple(counts["text"].to_list())
+    counts = Counter(values.tolist())
+    missing_share = counts.pop("", 0) / max(len(values), 1)
+    seen: dict[str, Any] = {"missing_share": missing_share, "distinct": len(counts)}
+    if listed and len(counts) <= MOST_CATEGORIES:
+        seen["categories"] = tuple(sorted(counts, key=lambda text: (-counts[text], text)))
     return seen
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ PLACEHOLDERS = frozenset(
      "none", "nil", "undefined", "unspecified", "no data", "tbd", "blank", "empty", "#value!"}
 )  # fmt: skip
 MOST_TEXT_CODES = 50
+MOST_DATES = 2_000  # different texts among which a form of dates is looked for
 JUNK_LIMIT = 0.05  # a share of unreadable cells up to here is a number's or date's junk
 _CODE_WORDS = frozenset(
     {"id", "ids", "code", "codes", "zip", "zipcode", "postcode", "postal", "postalcode", "plz",
@@ -36,6 +38,8 @@ _MEASURE_WORDS = frozenset(
      "area", "size", "weight", "height", "length", "distance", "year", "age", "days", "hours", "km"}
 )  # fmt: skip
 _DECIMAL = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?(e-?[0-9]{1,2})?$"
+_PLAIN = re.compile(_DECIMAL)
+_FIRST_CELLS = 20
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
@@ -86,8 +90,7 @@ def propose_kind(sample: pl.Series, missing: frozenset[str], *, typed: bool = Fa
     if isinstance(dtype, (pl.List, pl.Array)):
         return _vector(sample)
     if dtype.is_numeric():
-        values = sample.drop_nulls()
-        return _numeric(sample.name, values.filter(values.is_not_nan()), missing)
+        return _numeric(sample, missing)
     if dtype != pl.String:
         raise _unusable(sample.name, f"cells of type {dtype}")
     proposal = _textual(sample, missing)
@@ -141,14 +144,21 @@ def _unusable(name: str, got: str) -> DataError:
     )
 
 
-def _numeric(name: str, values: pl.Series, missing: frozenset[str]) -> Proposal:
-    numbers = values.cast(pl.Float64).to_numpy()
-    if values.dtype.is_integer() and len(values):
-        low, high = int(values.min()), int(values.max())  # type: ignore[arg-type]
+def _numeric(sample: pl.Series, missing: frozenset[str]) -> Proposal:
+    if sample.dtype.is_integer() and sample.null_count() < len(sample):
+        low, high = int(sample.min()), int(sample.max())  # type: ignore[arg-type]
         if max(abs(low), abs(high)) > WIDEST:
             return _wide(high)
-    declared = [float(text) for text in missing if number_of(text) is not None]
-    return _of_numbers(name, numbers[~np.isin(numbers, declared)])
+    numbers = sample.cast(pl.Float64).to_numpy()
+    numbers = numbers[~np.isnan(numbers)]  # a null is NaN here
+    declared = [
+        number[0]
+        for text in missing
+        if (number := number_of(text)) is not None and number[0] == number[0]
+    ]
+    if declared:
+        numbers = numbers[~np.isin(numbers, declared)]
+    return _of_numbers(sample.name, numbers)
 
 
 def _wide(example: Any) -> Proposal:
@@ -196,6 +206,9 @@ def _decimals(sample: pl.Series, missing: frozenset[str]) -> FloatVector | None:
     spelled = (number_of(text) for text in missing)
     if any(number is not None and number[0] == number[0] for number in spelled):
         return None  # a number stands for missing
+    first = [cell for cell in sample.head(_FIRST_CELLS).to_list() if cell is not None]
+    if not all(cell in missing or _PLAIN.match(cell) for cell in first):
+        return None  # most texts are no numbers, and Polars takes milliseconds to look at few
     cells = sample.drop_nulls()
     cells = cells.filter(~cells.is_in(list(missing)))
     if not len(cells) or not cells.str.contains(_DECIMAL).all():
@@ -210,8 +223,9 @@ def _distinct(sample: pl.Series) -> dict[str, int]:
 
 
 def _raw_distinct(sample: pl.Series) -> list[str]:
-    cells = sample.drop_nulls().str.strip_chars()
-    return cells.filter(cells != "").unique(maintain_order=True).head(2000).to_list()
+    cells = dict.fromkeys(cell.strip() for cell in sample.to_list() if cell is not None)
+    cells.pop("", None)
+    return list(islice(cells, MOST_DATES))
 
 
 def _canonical_or_raw(cell: str) -> str:

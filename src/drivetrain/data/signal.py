@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 
 from drivetrain.core.arrays import MISSING_TIME, Array, FloatMatrix, FloatVector, IndexVector
@@ -34,6 +36,11 @@ def codes_of(values: Array, about: Column) -> tuple[IndexVector, int]:
         edges = np.unique(np.quantile(present, np.linspace(0, 1, BINS + 1)[1:], method="lower"))
     codes = np.searchsorted(edges, numbers)  # NaN sorts behind every edge
     return codes.astype(np.int64), len(edges) + 1
+
+
+def key_of(values: Array) -> bytes:
+    """Return a digest of :func:`one_to_one_key`, which is as long as the column."""
+    return hashlib.blake2b(one_to_one_key(values), digest_size=16).digest()
 
 
 def one_to_one_key(values: Array) -> bytes:

@@ -7,7 +7,6 @@ import numpy as np
 from drivetrain.core.contract import Column
 from drivetrain.core.findings import Finding
 from drivetrain.data.check import CheckContext
-from drivetrain.data.signal import one_to_one_key
 
 # Which of two copies stays: an ordered kind says more than a bare name.
 _RANK = {"datetime": 0, "number": 1, "boolean": 2, "category": 3, "text": 4}
@@ -33,10 +32,7 @@ class Copies:
         for column in context.about(*_RANK):
             if column.distinct < 2:
                 continue
-            values = context.columns[column.name]
-            key = one_to_one_key(values)
-            if key is not None:
-                groups.setdefault(key, []).append(column)
+            groups.setdefault(context.key(column), []).append(column)
         found = []
         for columns in groups.values():
             if len(columns) > 1:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import polars as pl
-
 from drivetrain.core.findings import Finding
 from drivetrain.data.check import CheckContext
 
@@ -33,11 +31,10 @@ class DisguisedNumbers:
         """Return a finding for each such column."""
         found = []
         for column in context.about():
-            cells = context.table.frame[column.name]
-            if cells.dtype != pl.String or column.kind not in ("category", "text"):
+            counts = context.spelled(column) if column.kind in ("category", "text") else None
+            if counts is None:
                 continue
-            distinct = cells.gather(context.sample).drop_nulls().str.strip_chars().unique()
-            texts = [text for text in sorted(distinct.to_list()) if text]
+            texts = sorted({text.strip() for text in counts} - {""})
             form = None if len(texts) < FEWEST else _form(texts)
             if form is not None:
                 found.append(_finding(column.name, form, texts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import polars as pl
+from collections import Counter
 
 from drivetrain.core.contract import Column
 from drivetrain.core.findings import Finding
@@ -22,12 +22,12 @@ class MixedTypes:
         """Return a finding for each such column."""
         found = []
         for column in context.about():
-            cells = context.table.frame[column.name]
             coerced = column.policy.junk == "coerce"
             # Of what was read without junk there is nothing to tell, and texts are slow to count.
-            if cells.dtype != pl.String or not (coerced or column.kind == "category"):
+            spelled = context.spelled(column) if coerced or column.kind == "category" else None
+            if spelled is None:
                 continue
-            counts = _shares(cells.gather(context.sample), column)
+            counts = _shares(spelled, column)
             if counts is None:
                 continue
             share, odd = counts
@@ -38,13 +38,12 @@ class MixedTypes:
         return found
 
 
-def _shares(cells: pl.Series, column: Column) -> tuple[float, list[str]] | None:
+def _shares(counted: Counter[str], column: Column) -> tuple[float, list[str]] | None:
     """Return the share of cells that spell numbers, and the most frequent that do not."""
-    table = cells.drop_nulls().value_counts(sort=True)
     missing = {"", *map(canonical, column.missing_values)}
     numbers = total = 0
     odd = []
-    for cell, count in zip(table.to_series(0).to_list(), table.to_series(1).to_list(), strict=True):
+    for cell, count in counted.most_common():
         text = _text(cell)
         if text in missing:
             continue

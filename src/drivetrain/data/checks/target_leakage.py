@@ -11,7 +11,7 @@ from drivetrain.core.contract import Column
 from drivetrain.core.findings import Finding
 from drivetrain.data.check import CheckContext
 from drivetrain.data.linear import RidgeOutOfFold, sums_to
-from drivetrain.data.signal import OutOfFold, explained_share, one_to_one_key, ranked, separation
+from drivetrain.data.signal import OutOfFold, explained_share, key_of, ranked, separation
 from drivetrain.data.target import TargetColumn
 
 FEWEST_ROWS = 20
@@ -53,8 +53,8 @@ class TargetLeakage:
             return []
         kinds = ("number", "boolean", "category", "datetime")
         columns = [column for column in context.about(*kinds) if column.distinct > 1]
-        key = one_to_one_key(target.values)
-        same = [c for c in columns if one_to_one_key(context.columns[c.name]) == key]
+        key = key_of(target.values)
+        same = [column for column in columns if context.key(column) == key]
         found = [_one_to_one(column.name, context) for column in same]
         alone = [_alone(context, column, target) for column in columns if column not in same]
         found += [_near_perfect(one) for one in alone if one.near_perfect]
