@@ -90,7 +90,7 @@ class CheckContext:
             if self.rows < self.table.rows:
                 cells = cells.gather(self.sample)
             counts = Counter(cells.to_list())
-            counts.pop(None, None)  # type: ignore[call-overload]
+            counts.pop(None, None)
             self._spelled[column.name] = counts
         return self._spelled[column.name]
 
