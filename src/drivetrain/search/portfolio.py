@@ -25,9 +25,9 @@ from drivetrain.search.target_map import TargetMap
 from drivetrain.search.variants import Variant
 
 # By accuracy per second of fitting, on the sets of benchmarks/accuracy. On few rows trees of
-# single rows are worth their size, and on the fewest a perceptron is the best there is; on many
-# rows it needs the most time of all, and many of them even more.
-_ORDER_TINY = ("lightgbm", "linear", "extra_trees", "mlp", "tabm", "catboost", "xgboost")
+# single rows are worth their size, and on the fewest nets come before a third boosting; on many
+# rows they need the most time of all.
+_ORDER_TINY = ("lightgbm", "linear", "extra_trees", "catboost", "tabm", "mlp", "xgboost")
 _ORDER_SMALL = ("lightgbm", "linear", "catboost", "extra_trees", "mlp", "tabm", "xgboost")
 _ORDER_LARGE = ("lightgbm", "linear", "catboost", "xgboost", "extra_trees", "mlp", "tabm")
 TINY_ROWS, SMALL_ROWS = 5_000, 20_000

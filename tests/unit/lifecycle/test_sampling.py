@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from drivetrain.data.read import Table
-from drivetrain.lifecycle.training.sampling import LEAST_ROWS, sampled_to
+from drivetrain.lifecycle.training.sampling import LEAST_ROWS, columns_beyond, sampled_to
 from drivetrain.lifecycle.training.settings import TrainSettings
 
 
@@ -38,3 +38,21 @@ def test_groups_are_taken_whole() -> None:
     counts = taken.frame["owner"].value_counts()["count"]
     assert LEAST_ROWS - 7 < taken.rows <= LEAST_ROWS
     assert (counts == 7).sum() >= len(counts) - 1  # the last group of the table has fewer rows
+
+
+def wide(columns: int) -> Table:
+    return Table(pl.DataFrame({f"c{n}": [n, n + 1] for n in range(columns)}), "t.csv")
+
+
+def test_of_too_many_columns_some_are_left_out_at_random_but_none_that_is_named() -> None:
+    settings = TrainSettings(target="c0", time_limit=10.0, keep=("c1",), policy={"c2": "count"})
+    left, (decision,) = columns_beyond(wide(403), settings)
+    assert len(left) == 150
+    assert not {"c0", "c1", "c2"} & set(left)
+    assert decision.choice == "250 of 400 taken at random"
+    assert "16 s takes all" in decision.reason
+    assert columns_beyond(wide(403), settings)[0] == left
+
+
+def test_a_wide_table_with_time_enough_keeps_all_columns() -> None:
+    assert columns_beyond(wide(400), TrainSettings(target="c0", time_limit=60.0)) == ((), ())

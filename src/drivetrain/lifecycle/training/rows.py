@@ -23,7 +23,7 @@ from drivetrain.data.target import TargetColumn, refuse_unknown_columns
 from drivetrain.lifecycle.training.asked import check_asked, check_rows
 from drivetrain.lifecycle.training.like import told_by
 from drivetrain.lifecycle.training.policies import discreet, with_policies
-from drivetrain.lifecycle.training.sampling import sampled_to
+from drivetrain.lifecycle.training.sampling import columns_beyond, sampled_to
 from drivetrain.lifecycle.training.settings import TrainSettings
 from drivetrain.runtime.admit import admit, admit_target
 from drivetrain.search.portfolio import FoldPlan, plan_folds
@@ -128,9 +128,11 @@ def make_rows(data: Any, settings: TrainSettings, reporter: Reporter) -> Rows:
     refuse_unknown_columns(table, settings.keep, "keep")
     refuse_unknown_columns(table, settings.private, "private")
     told = told_by(settings, table.frame.columns)
+    beyond, narrowed = columns_beyond(table, settings)
     inferred = infer(
         table, settings.target, task=settings.task, kinds=told.kinds,
-        missing_values=settings.missing_values, drop=tuple(dict.fromkeys((*told.drop, *aside))),
+        missing_values=settings.missing_values,
+        drop=tuple(dict.fromkeys((*told.drop, *aside, *beyond))),
     )  # fmt: skip
     decisions = inferred.decisions
     contract = with_policies(inferred.contract, settings.policy, settings.private)
@@ -167,7 +169,7 @@ def make_rows(data: Any, settings: TrainSettings, reporter: Reporter) -> Rows:
         fingerprint=fingerprint(columns, y),
         findings=findings,
         decisions=(
-            *sampled, *decisions, *_asked_out(settings),
+            *sampled, *narrowed, *decisions, *_asked_out(settings),
             *_unlabelled(table, labelled, target), *left_out,
             _holdout_decision(settings, training, holdout),
         ),

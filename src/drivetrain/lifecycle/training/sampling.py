@@ -1,4 +1,4 @@
-"""How many rows of a large table a time limit lets be prepared, and which."""
+"""How many rows and columns of a large table a time limit lets be prepared, and which."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from drivetrain.lifecycle.training.settings import TrainSettings
 # for the search: about 3 µs a cell on one core (docs/lab-log.md, 2026-11-25).
 CELLS_PER_S = 100_000.0
 LEAST_ROWS = 5_000
+# And of columns: each has kinds, checks, encoders and nodes of its own, 14 ms of a slow core.
+COLUMNS_PER_S = 25.0
+LEAST_COLUMNS = 100
 
 
 def sampled_to(table: Table, settings: TrainSettings) -> tuple[Table, tuple[Decision, ...]]:
@@ -37,6 +40,31 @@ def sampled_to(table: Table, settings: TrainSettings) -> tuple[Table, tuple[Deci
         f"({cells / CELLS_PER_S:,.0f} s takes all).",
     )
     return Table(table.frame[kept], table.source), (decision,)
+
+
+def columns_beyond(
+    table: Table, settings: TrainSettings
+) -> tuple[tuple[str, ...], tuple[Decision, ...]]:
+    """Return the columns of a wide table that there is no time for, chosen at random.
+
+    By no target: the best of thousands of columns are good by luck, on the rows that judge as well.
+    All are taken of those that are named in the settings, or that the bundle of ``like`` reads.
+    """
+    named = {settings.target, settings.weight, settings.group, settings.time}
+    named |= {*settings.keep, *settings.drop, *settings.private, *settings.policy}
+    free = [name for name in table.frame.columns if name not in named]
+    most = max(LEAST_COLUMNS, int(COLUMNS_PER_S * settings.time_limit))
+    if settings.like is not None or len(free) <= most:
+        return (), ()
+    kept = set(np.random.default_rng(settings.seed).choice(len(free), most, replace=False))
+    decision = Decision(
+        subject="columns",
+        choice=f"{most:,} of {len(free):,} taken at random",
+        reason=f"In {settings.time_limit:g} s not so many can be checked, encoded and proved; a "
+        f"longer time limit takes more of them ({len(free) / COLUMNS_PER_S:,.0f} s takes all), and "
+        "--keep takes those that are named.",
+    )
+    return tuple(name for place, name in enumerate(free) if place not in kept), (decision,)
 
 
 def _whole_groups(table: Table, group: str, most: int, random: np.random.Generator) -> IndexVector:
