@@ -140,3 +140,8 @@ def spread(source: Any, frequency: Any, mix: Any, features: int) -> tuple[Featur
         rows = slice(number * copies, (number + 1) * copies)
         narrow[rows, number * mixed : (number + 1) * mixed] = part
     return wide, narrow
+
+
+def float32_of(tensor: Any) -> Features:
+    """Return a trained tensor as the graph holds it."""
+    return np.asarray(tensor.detach().numpy(), np.float32)

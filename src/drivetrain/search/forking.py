@@ -68,6 +68,7 @@ class Foreman:
             return []
         data = os.read(self.process.stdout.fileno(), 1 << 16)
         if not data:
+            self.is_loading = False
             return [{"ended": number, "status": -9, "work_ms": 0} for number in self.running]
         *lines, self._unread = (self._unread + data).split(b"\n")
         return [msgspec.json.decode(line) for line in lines]

@@ -28,16 +28,17 @@ from drivetrain.search.crew import STARVED, STOPPED, Staff, end_of
 from drivetrain.search.encodings import Encodings
 from drivetrain.search.fit import FoldJob
 from drivetrain.search.forking import Ended
-from drivetrain.search.journal import SEARCHED, ClockEntry, Journal, TrialEntry
+from drivetrain.search.journal import SEARCHED, ClockEntry, Journal
 from drivetrain.search.portfolio import Draft
 from drivetrain.search.recipe import Recipe
 from drivetrain.search.replay import trials_again
 from drivetrain.search.settled import settled
 from drivetrain.search.study import Study
+from drivetrain.search.telling import best_of, entry_of, time_left
 from drivetrain.search.trial import Trial, read_trial
 from drivetrain.search.tuner import Tuner
 from drivetrain.search.worker import GRACE_S
-from drivetrain.stats.metrics import find_metric
+from drivetrain.stats.metrics import Metric, find_metric
 
 LEAST_FIT_S = 0.2  # a fold that has less is not begun
 _NUMBERS = count(1)  # of jobs: one crew works for several searches of a run
@@ -84,6 +85,10 @@ class _Search:
     _begun: int = 0  # folds
     _first_by_s: float = 0.0  # when those that run without a trial must be over
 
+    @property
+    def _metric(self) -> Metric:
+        return find_metric(self.study.problem.metric)
+
     def left_s(self) -> float:
         """Seconds until the search must end: later while nothing at all is fitted.
 
@@ -107,7 +112,7 @@ class _Search:
         """
         if not self.window.kept_s:
             return 0.0
-        metric = find_metric(self.study.problem.metric)
+        metric = self._metric
         needed_s = again_s(tuple(self.trials.values()), metric, self.staff.workers)
         return needed_s if needed_s <= self.window.kept_s else 0.0
 
@@ -132,24 +137,13 @@ class _Search:
         names = sorted({trial.recipe.family for trial, _ in self._running.values()})
         self.reporter.say(
             "search",
-            f"{self._time_left()}; {self._best()}; {len(self.trials)} tried, "
+            f"{time_left(self.budget)}; {best_of(self.trials.values(), self._metric)}; "
+            f"{len(self.trials)} tried, "
             f"fitting {', '.join(names) or 'none'}",
             done=self.budget.elapsed_s,
             total=max(self.window.ends_s, self.budget.elapsed_s),
             passing=True,
         )
-
-    def _best(self) -> str:
-        """Say the best score so far, and whose it is."""
-        if not self.trials:
-            return "no trial yet"
-        metric = find_metric(self.study.problem.metric)
-        best = max(self.trials.values(), key=lambda one: metric.gain(one.score))
-        return f"best {metric.name} {best.score:.5f} of {best.key}"
-
-    def _time_left(self) -> str:
-        """Say how much of the run's time limit is left."""
-        return f"{max(0.0, self.budget.limit_s - self.budget.elapsed_s):.0f} s left"
 
     def _fill(self) -> bool:
         while len(self._running) < self.staff.workers:
@@ -187,7 +181,7 @@ class _Search:
                 return False
             tried = [(one, self.trials[key]) for key, one in self._opened.items()
                      if key in self.trials]  # fmt: skip
-            draft = settled(planned, tried, find_metric(self.study.problem.metric))
+            draft = settled(planned, tried, self._metric)
             if draft is None:
                 self._note_clock("skip", planned.family, "What it would learn has lost before.")
                 continue
@@ -270,35 +264,19 @@ class _Search:
             self.reporter.say("search", f"{trial.recipe.key} failed: {trial.error}")
             return
         self.trials[result.key] = result
-        metric = find_metric(self.study.problem.metric)
+        metric = self._metric
         self.reporter.say(
             "search",
-            f"{result.key}: {metric.name} {result.score:.5f} in {wall_s:.1f} s; {self._best()}; "
-            f"{self._time_left()}",
+            f"{result.key}: {metric.name} {result.score:.5f} in {wall_s:.1f} s; "
+            f"{best_of(self.trials.values(), metric)}; {time_left(self.budget)}",
         )
 
     def _record(self, trial: _Open, result: Trial | None) -> None:
         """Write the trial down, unless an earlier run of this folder has."""
-        known = self.journal.trials().get(trial.recipe.key)
-        folds = () if result is None else tuple(fold.number for fold in result.folds)
-        if known is not None and known.folds == folds and known.status != "failed":
-            return
-        complete = result is not None and result.is_complete
-        self.journal.append(
-            TrialEntry(
-                key=trial.recipe.key,
-                recipe=trial.recipe,
-                status="failed" if result is None else "complete" if complete else "partial",
-                folds=folds,
-                score=None if result is None else result.score,
-                seconds=0.0 if result is None else result.seconds,
-                cost_us=0.0 if result is None else result.cost_ns / 1000,
-                size_bytes=0 if result is None else result.size_bytes,
-                details={} if result is None else result.details,
-                choices=() if result is None else tuple(f.report.choices for f in result.folds),
-                error="" if complete else trial.error,  # all folds were there when it was killed
-            )
-        )
+        entry = entry_of(trial.recipe, result, trial.error)
+        known = self.journal.trials().get(entry.key)
+        if known is None or known.folds != entry.folds or known.status == "failed":
+            self.journal.append(entry)
 
     def _note_clock(self, choice: str, subject: str, reason: str) -> None:
         self.journal.append(ClockEntry(choice=choice, subject=subject, reason=reason))

@@ -199,3 +199,19 @@ def test_a_crew_at_rest_gives_its_memory_back_and_works_again(
         assert ends(crew) == {1: 0}
     finally:
         crew.close()
+
+
+def test_a_foreman_that_dies_while_it_imports_is_waited_for_no_longer(
+    plugged: Path, study: Study, make_recipe: Any
+) -> None:
+    crew = Forking(threads=1)
+    try:
+        crew.load(make_recipe("stuck").family)
+        dead = foreman_of(crew)
+        os.kill(dead.process.pid, signal.SIGKILL)
+        dead.process.wait()
+        crew.start(1, job(study, make_recipe()))
+        assert ends(crew) == {1: 0}
+        assert not dead.is_loading
+    finally:
+        crew.close()

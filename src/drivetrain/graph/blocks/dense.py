@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from onnx import TensorProto
 
 from drivetrain.core.arrays import Features, FloatVector
 from drivetrain.graph.block import GraphBuilder, Wire
+
+if TYPE_CHECKING:
+    from drivetrain.graph.blocks.members import Members
 
 Activation = Literal["selu", "mish", "relu"]
 
@@ -65,11 +68,7 @@ class Dense:
             hidden = graph.node("Add", [product, graph.constant(bias, np.float32)])
             if number < last:
                 hidden = _activate(graph, hidden, self.activation)
-        wide = graph.cast(hidden, TensorProto.DOUBLE)
-        wide = graph.node("Mul", [wide, graph.constant(self.scale, np.float64)])
-        wide = graph.node("Add", [wide, graph.constant(self.shift, np.float64)])
-        wide = graph.node("Max", [wide, graph.constant(self.low, np.float64)])
-        graph.node("Min", [wide, graph.constant(self.high, np.float64)], to=self.output)
+        to_unit(graph, hidden, self)
 
     def _embed(self, graph: GraphBuilder, features: Wire) -> Wire:
         if not self.frequency.shape[1]:
@@ -85,6 +84,15 @@ def squash(graph: GraphBuilder, features: Wire, bound: float) -> Wire:
     square = graph.node("Mul", [part, part])
     root = graph.node("Sqrt", [graph.node("Add", [square, graph.constant(1.0, np.float32)])])
     return graph.node("Div", [features, root])
+
+
+def to_unit(graph: GraphBuilder, answer: Wire, block: Dense | Members) -> None:
+    """Add the nodes of the output: ``clip(answer * scale + shift, low, high)`` in double."""
+    wide = graph.cast(answer, TensorProto.DOUBLE)
+    wide = graph.node("Mul", [wide, graph.constant(block.scale, np.float64)])
+    wide = graph.node("Add", [wide, graph.constant(block.shift, np.float64)])
+    wide = graph.node("Max", [wide, graph.constant(block.low, np.float64)])
+    graph.node("Min", [wide, graph.constant(block.high, np.float64)], to=block.output)
 
 
 def beside(graph: GraphBuilder, features: Wire, embedded: Wire, mix: Features) -> Wire:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from onnx import TensorProto
 
 from drivetrain.core.arrays import Array, Features, FloatVector
 from drivetrain.graph.block import GraphBuilder, Wire
-from drivetrain.graph.blocks.dense import beside, squash
+from drivetrain.graph.blocks.dense import beside, squash, to_unit
 
 Voice = Literal["identity", "sigmoid", "softmax"]  # from a member's output to its prediction
 
@@ -87,12 +86,7 @@ class Members:
         elif self.voice == "softmax":
             answers = graph.node("Softmax", [answers], axis=-1)
         axes = graph.constant([0], np.int64)
-        mean = graph.node("ReduceMean", [answers, axes], keepdims=0)
-        wide = graph.cast(mean, TensorProto.DOUBLE)
-        wide = graph.node("Mul", [wide, graph.constant(self.scale, np.float64)])
-        wide = graph.node("Add", [wide, graph.constant(self.shift, np.float64)])
-        wide = graph.node("Max", [wide, graph.constant(self.low, np.float64)])
-        graph.node("Min", [wide, graph.constant(self.high, np.float64)], to=self.output)
+        to_unit(graph, graph.node("ReduceMean", [answers, axes], keepdims=0), self)
 
     def _pieces(self, graph: GraphBuilder, features: Wire) -> Wire:
         along = _layer(graph, features, self.slope, self.offset)

@@ -24,7 +24,7 @@ from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.trees import Trees
 from drivetrain.models.constant import ABSENT_MARGIN, fit_constant
 from drivetrain.models.family import Budget, Fitted, Link, Range, Shape, Space, Validation
-from drivetrain.models.objective import quantile_of
+from drivetrain.models.objective import quantile_of, standard_of
 from drivetrain.models.pace import Pace
 
 LOSSES = {"binary": "Logloss", "multiclass": "MultiClass", "regression": "RMSE"}
@@ -136,8 +136,7 @@ class CatBoost:
         if np.all(y == y[0]):
             return fit_constant(y, task, classes)  # CatBoost refuses such targets
         # Its labels are float32: a regression's target is standardised in double first.
-        shift = float(np.mean(y)) if task == "regression" else 0.0
-        scale = (float(np.std(y)) or 1.0) if task == "regression" else 1.0
+        shift, scale = standard_of(y, task)
         present = np.zeros(1, np.int64)
         if task == "multiclass":
             present = np.unique(y).astype(np.int64)

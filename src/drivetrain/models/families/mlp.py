@@ -15,8 +15,8 @@ from drivetrain.core.contract import Task
 from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.dense import Dense
 from drivetrain.models.family import Budget, Link, Range, Shape, Space, Validation
-from drivetrain.models.net import BOUND, MIXED, Net, Plan, spread, squash
-from drivetrain.models.objective import quantile_of
+from drivetrain.models.net import BOUND, MIXED, Net, Plan, float32_of, spread, squash
+from drivetrain.models.objective import quantile_of, standard_of
 from drivetrain.models.perceptron import train
 
 LINKS: dict[Task, Link] = {"binary": "sigmoid", "multiclass": "softmax", "regression": "identity"}
@@ -61,18 +61,20 @@ class FittedMLP:
     def blocks(self) -> tuple[Block, ...]:
         """Return one block of dense layers, the scales folded into the first one's weights."""
         net = self.net
-        weights = [_numpy(weight) / np.float32(math.sqrt(len(weight))) for weight in net.weights]
-        weights[0] = weights[0] * _numpy(net.scale)[:, None]
+        weights = [
+            float32_of(weight) / np.float32(math.sqrt(len(weight))) for weight in net.weights
+        ]
+        weights[0] = weights[0] * float32_of(net.scale)[:, None]
         features = len(weights[0]) - net.mix.shape[0] * MIXED
         frequency, mix = spread(net.source, net.frequency, net.mix, features)
         return (
             Dense(
                 bound=BOUND,
                 frequency=frequency,
-                phase=_numpy(net.phase),
+                phase=float32_of(net.phase),
                 mix=mix,
                 weights=tuple(weights),
-                biases=tuple(_numpy(bias) for bias in net.biases),
+                biases=tuple(float32_of(bias) for bias in net.biases),
                 activation="selu" if net.activation == "selu" else "mish",
                 scale=self.scale,
                 shift=self.shift,
@@ -127,8 +129,7 @@ class MLP:
         import torch  # noqa: F401 -- absent: the family is left out, with torch named
 
         is_value = task == "regression"
-        shift = float(np.average(y, weights=weight)) if is_value else 0.0
-        scale = (float(np.std(y)) or 1.0) if is_value else 1.0
+        shift, scale = standard_of(y, task, weight)
         options = settings.build(Parameters, parameters, source="family 'mlp'")
         plan = Plan(activation="mish" if is_value else "selu", **msgspec.structs.asdict(options))
         judge = None if validation is None else ((validation.y - shift) / scale)[:, None]
@@ -155,10 +156,6 @@ class MLP:
             high=np.full(targets, high),
             details=details,
         )
-
-
-def _numpy(tensor: Any) -> Features:
-    return np.asarray(tensor.detach().numpy(), np.float32)
 
 
 family = MLP()

@@ -16,8 +16,8 @@ from drivetrain.graph.blocks.members import Members, Voice
 from drivetrain.models.descent import Course, Losses, Rows, descend, flat_then_cosine, loss_of
 from drivetrain.models.family import Budget, Link, Range, Shape, Space, Validation
 from drivetrain.models.members import Net, each, initial, speak, together
-from drivetrain.models.net import BOUND, spread, squash
-from drivetrain.models.objective import quantile_of
+from drivetrain.models.net import BOUND, float32_of, spread, squash
+from drivetrain.models.objective import quantile_of, standard_of
 
 VOICES: dict[Task, Voice] = {"binary": "sigmoid", "multiclass": "softmax", "regression": "identity"}
 BATCHES = ((1_000, 32), (5_000, 64), (20_000, 128))  # most rows, and rows of a step
@@ -71,13 +71,13 @@ class FittedTabM:
             Members(
                 bound=BOUND,
                 slope=slope,
-                offset=_numpy(net.offset),
+                offset=float32_of(net.offset),
                 mix=mix,
-                member=_numpy(net.scale),
-                weights=tuple(_numpy(weight) for weight in net.weights),
-                biases=tuple(_numpy(bias) for bias in net.biases),
-                head=_numpy(net.head),
-                head_bias=_numpy(net.head_bias),
+                member=float32_of(net.scale),
+                weights=tuple(float32_of(weight) for weight in net.weights),
+                biases=tuple(float32_of(bias) for bias in net.biases),
+                head=float32_of(net.head),
+                head_bias=float32_of(net.head_bias),
                 voice=self.voice,
                 scale=self.scale,
                 shift=self.shift,
@@ -134,8 +134,7 @@ class TabM:
         torch.manual_seed(seed)
         options = settings.build(Parameters, parameters, source="family 'tabm'")
         is_value = task == "regression"
-        shift = float(np.average(y, weights=weight)) if is_value else 0.0
-        scale = (float(np.std(y)) or 1.0) if is_value else 1.0
+        shift, scale = standard_of(y, task, weight)
         outputs = classes if task == "multiclass" else 1
         rows = Rows.of(squash(X), ((y - shift) / scale)[:, None], weight)
         held = None
@@ -177,10 +176,6 @@ def _course(options: Parameters) -> Course:
         schedule=flat_then_cosine,
         patience=options.patience,
     )
-
-
-def _numpy(tensor: Any) -> Any:
-    return np.asarray(tensor.detach().numpy(), np.float32)
 
 
 family = TabM()

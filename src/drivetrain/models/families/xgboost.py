@@ -20,7 +20,7 @@ from drivetrain.core.contract import Task
 from drivetrain.graph.block import Block
 from drivetrain.graph.blocks.trees import Trees
 from drivetrain.models.family import Budget, Link, Range, Shape, Space, Validation
-from drivetrain.models.objective import quantile_of
+from drivetrain.models.objective import quantile_of, standard_of
 from drivetrain.models.pace import Pace
 
 OBJECTIVES = {"binary": "binary:logistic", "multiclass": "multi:softprob"}
@@ -131,8 +131,7 @@ class XGBoost:
 
         options = settings.build(Parameters, parameters, source="family 'xgboost'")
         # Its labels are float32: a regression's target is standardised in double first.
-        shift = float(np.mean(y)) if task == "regression" else 0.0
-        scale = (float(np.std(y)) or 1.0) if task == "regression" else 1.0
+        shift, scale = standard_of(y, task)
         callbacks: list[Any] = []
         watched = []
         if validation is not None and len(validation.y):
