@@ -13,7 +13,7 @@ from drivetrain.lifecycle.training.settings import TrainSettings
 # for the search: about 3 µs a cell on one core (docs/lab-log.md, 2026-11-25).
 CELLS_PER_S = 100_000.0
 LEAST_ROWS = 5_000
-# And of columns: each has kinds, checks, encoders and nodes of its own, 14 ms of a slow core.
+# And of columns, each of which has kinds, checks, encoders and nodes of its own.
 COLUMNS_PER_S = 25.0
 LEAST_COLUMNS = 100
 
