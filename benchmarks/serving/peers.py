@@ -105,10 +105,12 @@ def peer(name: str, folder: Path) -> Iterator[tuple[str, int]]:
         await_ready(f"http://127.0.0.1:{port}{HEALTH[name]}")
         yield f"http://127.0.0.1:{port}{PATHS[name]}", process.pid
     finally:
+        parent = psutil.Process(process.pid)
+        every = [parent, *parent.children(recursive=True)]  # some outlive their parent, and spin
         os.killpg(process.pid, signal.SIGTERM)
-        _, left = psutil.wait_procs([psutil.Process(process.pid)], timeout=20)
+        _, left = psutil.wait_procs(every, timeout=20)
         for each in left:
-            os.killpg(each.pid, signal.SIGKILL)
+            each.kill()
 
 
 def measured(name: str, row: dict[str, Any], seconds: int, *, again: bool) -> dict[str, float]:
