@@ -13,8 +13,9 @@ import numpy as np
 
 from drivetrain.core.arrays import Array
 from drivetrain.core.errors import MissingLibraryError, RequestError
+from drivetrain.serve.answer import Answer
 from drivetrain.serve.payload import refused
-from drivetrain.serve.service import Answer, Served, Service
+from drivetrain.serve.service import Served, Service
 
 ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"

@@ -17,8 +17,8 @@ from drivetrain.core.errors import RequestError
 from drivetrain.core.manifest import PREDICTION, PROBABILITIES
 from drivetrain.runtime.explain.quantity import count_rows, quantity_of, rows_of
 from drivetrain.runtime.explain.shapley import Contribution, shapley_values
+from drivetrain.serve.answer import Answer
 from drivetrain.serve.served import Served
-from drivetrain.serve.service import Answer
 
 MOST_ROWS = 8  # in one request
 _MOST_CELLS = 2_000_000  # that the graph reads for one request, as long as two rows are compared

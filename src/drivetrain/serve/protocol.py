@@ -18,8 +18,9 @@ import msgspec
 
 from drivetrain.core.contract import Contract
 from drivetrain.core.plugins import Plugins
+from drivetrain.serve.answer import Answer
 from drivetrain.serve.auth import Scope
-from drivetrain.serve.service import Answer, Question, Service
+from drivetrain.serve.service import Question, Service
 
 JSON = "application/json"
 OutputName: TypeAlias = Literal[

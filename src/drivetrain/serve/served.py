@@ -75,6 +75,9 @@ class Served:
         self.version = model.manifest.content_hash[:12] or "1"
         self.ledger_version = ledger_version
         self.contract = model.contract
+        self.text_columns = tuple(
+            column.name for column in model.contract.columns if column.kind in ("category", "text")
+        )
         self.classes = model.manifest.classes
         self.output_names = tuple(output.name for output in model.manifest.outputs)
         self.methods = methods_of(self.output_names)

@@ -30,7 +30,7 @@ from drivetrain.serve.board import Board
 from drivetrain.serve.connection import bounded
 from drivetrain.serve.grpc_server import Called, GrpcServer
 from drivetrain.serve.loading import Loaded, load_lineup
-from drivetrain.serve.log.writer import open_log
+from drivetrain.serve.log.opening import open_log
 from drivetrain.serve.messages import (
     MAX_LINE,
     Alive,

@@ -11,13 +11,12 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from time import perf_counter
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
-import msgspec
-
-from drivetrain.core.arrays import Array, Columns
+from drivetrain.core.arrays import Array
 from drivetrain.core.errors import RequestError, ResourceError, UnknownNameError, Value
 from drivetrain.runtime.admit import AdmittedRow, Breaches
+from drivetrain.serve.answer import Answer, Log, Logged, Role
 from drivetrain.serve.prediction_id import new_id
 from drivetrain.serve.served import Lineup as Lineup
 from drivetrain.serve.served import Scorer as Scorer
@@ -28,37 +27,7 @@ from drivetrain.stats.tally import Tally
 _MOST_BREACHES = 10_000  # counted by name: an extra column's name is the client's
 
 State: TypeAlias = Literal["loading", "ready", "draining"]
-Role: TypeAlias = Literal["answer", "shadow"]  # what the client got, or what nobody got
 Rows: TypeAlias = "Sequence[Mapping[str, Any]] | Mapping[str, Any]"  # records, or equal columns
-
-
-class Answer(msgspec.Struct, frozen=True, gc=False):
-    """The model's outputs for the rows of one request.
-
-    ``prediction_id`` is the id of row 0; ``serve.prediction_id`` has those of the others.
-    """
-
-    outputs: dict[str, Array]
-    rows: int
-    prediction_id: str = ""
-    version: str = ""
-
-
-class Log(Protocol):
-    """Where answers are kept; ``serve.log.PredictionLog``."""
-
-    def add(self, record: Logged) -> None:
-        """Keep one request's rows, without waiting unless told to."""
-
-
-class Logged(msgspec.Struct, frozen=True, gc=False):
-    """The rows of one request as the log keeps them: columns, or the cells of a single row."""
-
-    served: Served
-    inputs: Columns | AdmittedRow
-    answer: Answer
-    at_us: int
-    role: Role
 
 
 class Question(NamedTuple):
@@ -66,14 +35,6 @@ class Question(NamedTuple):
 
     served: Served
     rows: Rows
-
-
-class _Found(NamedTuple):
-    inputs: Columns | AdmittedRow
-    outputs: dict[str, Array]
-    rows: int
-    breaches: Breaches
-    seconds: float
 
 
 class Service:
@@ -205,32 +166,58 @@ class Service:
                     )
                 continue
             each_s = (perf_counter() - began_s) / len(group)
-            for at, (place, row) in enumerate(group):
-                own = {name: values[at : at + 1] for name, values in outputs.items()}
-                found = _Found(row, own, 1, row.breaches, each_s)
-                answers[place] = self._keep(served, questions[place].rows, found, role)
+            kept = self._keep_rows(served, [row for _, row in group], outputs, each_s, role)
+            for (place, _), answer in zip(group, kept, strict=True):
+                answers[place] = answer
+                self._offer(questions[place].rows, 1, role)
         return answers
 
     def _answer_table(self, served: Served, rows: Rows, role: Role) -> Answer:
         began_s = perf_counter()
         admitted = served.model.admit(rows)
-        if admitted.rows > self.max_rows:
-            raise _too_many(admitted.rows, self.max_rows)
+        count = admitted.rows
+        if count > self.max_rows:
+            raise _too_many(count, self.max_rows)
         outputs = served.model.run(admitted.columns)
         seconds = perf_counter() - began_s
-        found = _Found(admitted.columns, outputs, admitted.rows, admitted.breaches, seconds)
-        return self._keep(served, rows, found, role)
+        at_us, first_id = new_id()
+        if role == "answer":
+            with self._lock:
+                self._count(served, count, seconds, admitted.breaches)
+        if self.log is not None and count:
+            times, ids = [at_us], [first_id]
+            self.log.add(Logged(served, admitted.columns, outputs, ids, times, [count], role))
+        self._offer(rows, count, role)
+        return Answer(outputs, count, first_id, served.version)
 
-    def _keep(self, served: Served, rows: Rows, found: _Found, role: Role) -> Answer:
-        """Count what was answered, let it be logged, and let shadows answer it too."""
-        at_us, prediction_id = new_id()
-        self._count(role, served, found.rows, found.breaches, found.seconds)
-        answer = Answer(found.outputs, found.rows, prediction_id, served.version)
-        if self.log is not None and found.rows:
-            self.log.add(Logged(served, found.inputs, answer, at_us, role))
+    def _keep_rows(
+        self,
+        served: Served,
+        rows: Sequence[AdmittedRow],
+        outputs: dict[str, Array],
+        each_s: float,
+        role: Role,
+    ) -> list[Answer]:
+        """Count single rows that were answered in one call, and let them be logged."""
+        if role == "answer":
+            with self._lock:
+                for row in rows:
+                    self._count(served, 1, each_s, row.breaches)
+        drawn = [new_id() for _ in rows]
+        ids = [first_id for _, first_id in drawn]
+        if self.log is not None:
+            cells, times = [row.cells for row in rows], [at_us for at_us, _ in drawn]
+            self.log.add(Logged(served, cells, outputs, ids, times, [1] * len(rows), role))
+        version = served.version
+        return [
+            Answer({name: values[at : at + 1] for name, values in outputs.items()}, 1, one, version)
+            for at, one in enumerate(ids)
+        ]
+
+    def _offer(self, rows: Rows, count: int, role: Role) -> None:
+        """Let shadows answer too what was answered."""
         if self._lineup is not None and self._lineup.shadows and role == "answer":
-            self.shadow.offer(self._lineup.shadows, rows, found.rows)
-        return answer
+            self.shadow.offer(self._lineup.shadows, rows, count)
 
     def _failed(self, served: Served, role: Role, error: Exception) -> Exception:
         with self._lock:
@@ -252,17 +239,13 @@ class Service:
         with self._lock:
             self.errors[code] += 1
 
-    def _count(
-        self, role: Role, served: Served, rows: int, breaches: Breaches, seconds: float
-    ) -> None:
-        if role != "answer":
-            return
-        with self._lock:
-            self.rows += rows
-            self._tally(served).answered(seconds)
-            for key, cells in breaches.items():
-                is_new = len(self.breaches) >= _MOST_BREACHES and key not in self.breaches
-                self.breaches[("_OTHER", key[1]) if is_new else key] += cells
+    def _count(self, served: Served, rows: int, seconds: float, breaches: Breaches) -> None:
+        """Count an answered request; the lock is the caller's."""
+        self.rows += rows
+        self._tally(served).answered(seconds)
+        for key, cells in breaches.items():
+            is_new = len(self.breaches) >= _MOST_BREACHES and key not in self.breaches
+            self.breaches[("_OTHER", key[1]) if is_new else key] += cells
 
 
 def _too_many(rows: int, most: int) -> RequestError:

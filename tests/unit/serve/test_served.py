@@ -10,8 +10,9 @@ import pytest
 
 from drivetrain.core.errors import UnknownNameError
 from drivetrain.core.manifest import sealed
+from drivetrain.serve.answer import Logged
 from drivetrain.serve.served import Lineup, Served
-from drivetrain.serve.service import Logged, Service
+from drivetrain.serve.service import Service
 from drivetrain.testing.tabular_model import TabularModel
 
 
@@ -85,8 +86,8 @@ def test_shadow_answers_are_logged_and_not_returned() -> None:
     assert answer.outputs["prediction"].tolist() == [1.0] * 3
     assert service.shadow.wait_until_empty(10)
     by_role = {record.role: record for record in log.records}
-    assert by_role["answer"].answer is answer
-    shadow = by_role["shadow"].answer.outputs["prediction"]
+    assert by_role["answer"].outputs is answer.outputs
+    shadow = by_role["shadow"].outputs["prediction"]
     assert np.array_equal(shadow, [2.0] * 3)
     assert service.rows == 3
 

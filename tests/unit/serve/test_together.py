@@ -14,9 +14,10 @@ from tests.unit.runtime import tiny
 from drivetrain.core.arrays import Array
 from drivetrain.runtime.admit import AdmittedRow
 from drivetrain.runtime.model import Model
+from drivetrain.serve.answer import Logged
 from drivetrain.serve.app import App, Exchange
 from drivetrain.serve.protocol import Reply
-from drivetrain.serve.service import Logged, Served, Service
+from drivetrain.serve.service import Served, Service
 from drivetrain.serve.settings import ServeSettings
 
 
@@ -88,7 +89,7 @@ def test_requests_of_one_turn_are_one_call_and_get_what_each_gets_alone(app: App
     assert len(set(ids)) == 8
     kept = app.service.log
     assert isinstance(kept, Kept)
-    assert [record.answer.prediction_id for record in kept.records] == ids
+    assert [one for record in kept.records for one in record.first_ids] == ids
     (tally,) = app.service.tallies.values()
     assert (app.service.rows, tally.requests, tally.failed) == (8, 8, 0)
 

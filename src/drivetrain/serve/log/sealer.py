@@ -16,7 +16,7 @@ import signal
 import sys
 from pathlib import Path
 
-from drivetrain.serve.log.parquet import seal_folder
+from drivetrain.serve.log.parquet import ready_parquet, seal_folder
 
 _LOOK_S = 2.0
 _log = logging.getLogger("drivetrain.serve.log")
@@ -28,6 +28,7 @@ def main(folder: Path) -> None:
         signal.signal(number, signal.SIG_IGN)  # they are for the server, which then closes our pipe
     with contextlib.suppress(OSError):
         os.nice(10)
+    ready_parquet()
     listening = True
     while listening:
         _seal(folder)

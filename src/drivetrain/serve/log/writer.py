@@ -18,12 +18,11 @@ import numpy as np
 
 from drivetrain.core.arrays import Array, Columns
 from drivetrain.core.errors import ResourceError
-from drivetrain.runtime.admit import AdmittedRow
+from drivetrain.serve.answer import Logged
 from drivetrain.serve.log.health import HealthLog
 from drivetrain.serve.log.layout import Field, Layout, layout_of, pack
 from drivetrain.serve.log.segment import SUFFIX, Batch, SegmentWriter
-from drivetrain.serve.service import Logged, Served
-from drivetrain.serve.settings import ServeSettings
+from drivetrain.serve.served import Served
 
 _FLUSH_S = 0.1  # what a kill of the process may lose
 _log = logging.getLogger("drivetrain.serve.log")
@@ -90,12 +89,12 @@ class PredictionLog:
         self._thread.start()
 
     def add(self, record: Logged) -> None:
-        """Keep a request's rows: into the queue, dropped where it is full, or wait for room."""
+        """Keep rows: into the queue, dropped where it is full, or wait for room."""
         size = _size_of(record)
         with self._lock:
             if self._queue and self._waiting_bytes + size > self._queue_bytes:
                 if not self._blocks:
-                    self.dropped += record.answer.rows
+                    self.dropped += record.rows
                     return
                 self._room.wait_for(lambda: not self._queue)
             self._queue.append((record, size))
@@ -131,10 +130,10 @@ class PredictionLog:
             self._room.notify_all()
         groups: _Group = {}
         for record, _ in taken:
-            is_row = isinstance(record.inputs, AdmittedRow)
-            groups.setdefault((id(record.served), record.role, is_row), []).append(record)
+            is_table = isinstance(record.inputs, dict)
+            groups.setdefault((id(record.served), record.role, is_table), []).append(record)
         for records in groups.values():
-            rows = sum(record.answer.rows for record in records)
+            rows = sum(record.rows for record in records)
             try:
                 self._append(records)
                 self.rows += rows
@@ -148,28 +147,27 @@ class PredictionLog:
     def _append(self, records: list[Logged]) -> None:
         served = records[0].served
         layout = self._layout(served)
-        outputs = [record.answer.outputs for record in records]
         joined: dict[str, Array] = {}  # probabilities are joined once for all classes
-        rows = [r.inputs.cells for r in records if isinstance(r.inputs, AdmittedRow)]
-        tables = [r.inputs for r in records if isinstance(r.inputs, dict)]
+        tables = [each.inputs for each in records if isinstance(each.inputs, dict)]
+        rows = [row for each in records if not isinstance(each.inputs, dict) for row in each.inputs]
         columns = []
         for field in layout.fields:
             if field.is_input:
                 columns.append(pack(field, _inputs(rows, tables, field), self._key))
                 continue
             if field.source not in joined:
-                joined[field.source] = _joined([part[field.source] for part in outputs])
+                joined[field.source] = _joined([each.outputs[field.source] for each in records])
             columns.append(pack(field, joined[field.source], self._key))
         batch = Batch(
             served.model.manifest.content_hash,
             served.ledger_version,
             records[0].role,
-            [record.answer.prediction_id for record in records],
-            [record.at_us for record in records],
-            [record.answer.rows for record in records],
+            [first_id for record in records for first_id in record.first_ids],
+            [at_us for record in records for at_us in record.at_us],
+            [count for record in records for count in record.counts],
             columns,
         )
-        self._segment(layout, records[0].at_us).append(batch)
+        self._segment(layout, records[0].at_us[0]).append(batch)
 
     def _layout(self, served: Served) -> Layout:
         known = self._layouts.get(id(served))
@@ -233,12 +231,14 @@ def _inputs(rows: Sequence[Mapping[str, Any]], tables: Sequence[Columns], field:
 
 
 def _size_of(record: Logged) -> int:
-    """Estimate the memory of a request's rows, texts included."""
-    rows, inputs = record.answer.rows, record.inputs
-    if isinstance(inputs, AdmittedRow):
-        texts = sum([len(cell) for cell in inputs.cells.values() if type(cell) is str])
-        return 512 + 96 * len(inputs.cells) + texts
-    size = 512 + 96 * rows * len(inputs)
+    """Estimate the memory of rows, texts included."""
+    inputs = record.inputs
+    if not isinstance(inputs, dict):
+        size = (512 + 96 * len(inputs[0])) * len(inputs)
+        for name in record.served.text_columns:
+            size += sum([len(cells[name]) for cells in inputs])
+        return size
+    size = 512 + 96 * record.rows * len(inputs)
     for column in inputs.values():
         if column.dtype.kind == "O":
             size += sum(map(len, column.tolist()))
@@ -261,43 +261,3 @@ def _check_folder(folder: Path) -> None:
             remedy="Choose another with --log.",
             code="DT327",
         ) from error
-
-
-def open_log(settings: ServeSettings, worker: int = 0) -> PredictionLog | None:
-    """Open the log that the settings ask for, in the process that will write it.
-
-    Raises
-    ------
-    ResourceError
-        If the folder cannot be written to, or the key not be read.
-    """
-    if settings.log is None:
-        return None
-    return PredictionLog(
-        Path(settings.log),
-        writer=f"w{worker}-{os.getpid()}",
-        segment_s=settings.log_segment_s,
-        queue_bytes=settings.log_queue_bytes,
-        blocks=settings.log_block,
-        hash_key=b"" if settings.log_hash_key is None else _read_key(Path(settings.log_hash_key)),
-    )
-
-
-def _read_key(path: Path) -> bytes:
-    try:
-        key = path.read_bytes().strip()
-    except OSError as error:
-        raise _no_key(path, (error.strerror or str(error)).lower()) from error
-    if not 16 <= len(key) <= 64:
-        raise _no_key(path, f"{len(key)} bytes")
-    return key
-
-
-def _no_key(path: Path, got: str) -> ResourceError:
-    return ResourceError(
-        where=f"the key file {path}",
-        expected="a file of 16 to 64 bytes",
-        got=got,
-        remedy="Make one: head -c 32 /dev/urandom | base64 > KEYFILE",
-        code="DT326",
-    )
