@@ -121,6 +121,7 @@ def test_a_state_that_is_wanted_survives_the_death_of_who_tries_it(
         asking.wait_for_version(bundles.versions["two"])
         server.workers()[0].kill()
         server.wait_for_line("ended", count=2)
+        server.wait_for_ready_workers(2)  # the survivor answers long before there is another
         asking.wait_for_version(bundles.versions["two"])
     assert len(server.workers()) == 2
 

@@ -7,8 +7,11 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import msgspec
 import psutil
@@ -58,6 +61,16 @@ class ServerProcess:
             )
             assert done and len(found()) >= count, f"no line with '{text}' in {self.lines}"
             return found()[count - 1]
+
+    def wait_for_ready_workers(self, count: int, timeout_s: float = 60.0) -> None:
+        """Wait until so many workers say that they answer; each shows it four times a second."""
+        told, deadline = f"\ndrivetrain_workers_ready {count}\n", time.monotonic() + timeout_s
+        while True:
+            with suppress(OSError), urlopen(f"{self.url}/metrics", timeout=10) as reply:
+                if told in reply.read().decode():
+                    return
+            assert time.monotonic() < deadline, f"never {count} ready workers: {self.lines}"
+            time.sleep(0.02)  # the poll of a process, not a guess of how long it takes
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it, and return its exit status."""
