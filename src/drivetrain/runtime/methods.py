@@ -38,8 +38,9 @@ def methods_of(names: Collection[str]) -> tuple[str, ...]:
 
 def side_by_side(outputs: Mapping[str, Array], names: Sequence[str]) -> Array:
     """Return one output as it is, or several as the columns of one array."""
-    arrays = [outputs[name] for name in names]
-    return arrays[0] if len(arrays) == 1 else np.stack(arrays, axis=1)
+    if len(names) == 1:
+        return outputs[names[0]]
+    return np.stack([outputs[name] for name in names], axis=1)
 
 
 def rows_of_answers(outputs: Mapping[str, Array], method: str) -> list[Any]:

@@ -14,16 +14,22 @@ from collections.abc import Iterator
 
 ROW_BITS = 20
 _pool: Iterator[str] = iter(())
-_VARIANT = 0b10 << 62
+_stem = (0, "")  # the millisecond that was told last, and its text
+_VARIANTS = dict(zip("0123456789abcdef", 4 * "89ab", strict=True))  # of a random digit
+_DIGITS = 11  # of the random ones, of which the first gives two bits
 
 
 def new_id() -> tuple[int, str]:
     """Return the time in microseconds since 1970, UTC, and the id of row 0 of a request."""
+    global _stem
     now_ns = time.time_ns()
     millis, rest = divmod(now_ns, 1_000_000)
-    fraction = (rest << 12) // 1_000_000
+    known, stem = _stem
+    if known != millis:
+        stem = f"{millis >> 16:08x}-{millis & 0xFFFF:04x}-7"
+        _stem = millis, stem
     end = next(_pool, None) or _drawn()  # one step of the interpreter: no two threads get the same
-    return now_ns // 1000, f"{millis >> 16:08x}-{millis & 0xFFFF:04x}-7{fraction:03x}-{end}"
+    return now_ns // 1000, f"{stem}{(rest << 12) // 1_000_000:03x}-{end}"
 
 
 def row_ids(first: str, rows: int) -> list[str]:
@@ -47,12 +53,11 @@ def _drawn() -> str:
     A call of the system for each would cost more than all the rest.
     """
     global _pool
-    drawn = os.urandom(6 * 513)
-    texts = []
-    for start in range(0, len(drawn), 6):
-        random = int.from_bytes(drawn[start : start + 6], "big") >> 6
-        digits = f"{_VARIANT | random << ROW_BITS:016x}"
-        texts.append(f"{digits[:4]}-{digits[4:]}")
+    drawn = os.urandom(_DIGITS * 256).hex()
+    texts = [
+        f"{_VARIANTS[drawn[at]]}{drawn[at + 1 : at + 4]}-{drawn[at + 4 : at + _DIGITS]}00000"
+        for at in range(0, len(drawn), _DIGITS)
+    ]
     _pool = iter(texts)
     return next(_pool)
 

@@ -182,8 +182,7 @@ class Service:
         seconds = perf_counter() - began_s
         at_us, first_id = new_id()
         if role == "answer":
-            with self._lock:
-                self._count(served, count, seconds, admitted.breaches)
+            self._count(served, count, seconds, [admitted.breaches])
         if self.log is not None and count:
             times, ids = [at_us], [first_id]
             self.log.add(Logged(served, admitted.columns, outputs, ids, times, [count], role))
@@ -200,9 +199,7 @@ class Service:
     ) -> list[Answer]:
         """Count single rows that were answered in one call, and let them be logged."""
         if role == "answer":
-            with self._lock:
-                for row in rows:
-                    self._count(served, 1, each_s, row.breaches)
+            self._count(served, len(rows), each_s, [row.breaches for row in rows])
         drawn = [new_id() for _ in rows]
         ids = [first_id for _, first_id in drawn]
         if self.log is not None:
@@ -239,13 +236,18 @@ class Service:
         with self._lock:
             self.errors[code] += 1
 
-    def _count(self, served: Served, rows: int, seconds: float, breaches: Breaches) -> None:
-        """Count an answered request; the lock is the caller's."""
-        self.rows += rows
-        self._tally(served).answered(seconds)
-        for key, cells in breaches.items():
-            is_new = len(self.breaches) >= _MOST_BREACHES and key not in self.breaches
-            self.breaches[("_OTHER", key[1]) if is_new else key] += cells
+    def _count(
+        self, served: Served, rows: int, each_s: float, breaches: Sequence[Breaches]
+    ) -> None:
+        """Count answered requests, of each of which there are the breaches."""
+        with self._lock:
+            self.rows += rows
+            tally = self._tally(served)
+            for found in breaches:
+                tally.answered(each_s)
+                for key, cells in found.items():
+                    is_new = len(self.breaches) >= _MOST_BREACHES and key not in self.breaches
+                    self.breaches[("_OTHER", key[1]) if is_new else key] += cells
 
 
 def _too_many(rows: int, most: int) -> RequestError:

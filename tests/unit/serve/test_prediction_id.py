@@ -23,6 +23,11 @@ def test_an_id_is_a_uuid_of_version_7_that_holds_the_time() -> None:
 def test_ids_differ_and_sort_by_time() -> None:
     ids = [new_id()[1] for _ in range(20_000)]
     assert len(set(ids)) == len(ids)
+    ends = {uuid.UUID(text).int & (1 << 64) - 1 for text in ids}
+    assert {end >> 62 for end in ends} == {0b10}
+    assert {end & (1 << ROW_BITS) - 1 for end in ends} == {0}
+    for bit in range(ROW_BITS, 62):  # each of the random ones
+        assert 9_000 < sum(end >> bit & 1 for end in ends) < 11_000  # 14 standard deviations
     assert [text[:13] for text in ids] == sorted(text[:13] for text in ids)
 
 

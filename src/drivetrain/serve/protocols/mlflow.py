@@ -157,18 +157,19 @@ def _invocations(request: Request, service: Service) -> Steps:
 
 
 def _json_rows(asked: Invocation, contract: Contract) -> Rows:
-    given = [form for form in _FORMS if getattr(asked, form) is not UNSET]
-    if len(given) != 1:
+    records, split, instances, inputs = (
+        asked.dataframe_records, asked.dataframe_split, asked.instances, asked.inputs,
+    )  # fmt: skip
+    if (records, split, instances, inputs).count(UNSET) != len(_FORMS) - 1:
+        given = [form for form in _FORMS if getattr(asked, form) is not UNSET]
         got = " and ".join(given) or "none of them"
         raise refused(f"exactly one of {', '.join(_FORMS)}", got, code="DT2BE")
-    if asked.dataframe_records is not UNSET:
-        return rows_of_records(asked.dataframe_records, contract)
-    if asked.dataframe_split is not UNSET:
-        split = asked.dataframe_split
+    if not isinstance(records, UnsetType):
+        return rows_of_records(records, contract)
+    if not isinstance(split, UnsetType):
         return rows_of_split(split.columns, split.data, "dataframe_split.data")
-    if asked.instances is not UNSET:
-        return rows_of_records(asked.instances, contract)
-    inputs = asked.inputs
+    if not isinstance(instances, UnsetType):
+        return rows_of_records(instances, contract)
     if isinstance(inputs, dict):
         return rows_of_columns(inputs)
     return rows_of_records(inputs, contract)  # type: ignore[arg-type]
