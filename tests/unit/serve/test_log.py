@@ -307,7 +307,7 @@ print(*sorted({name.partition(".")[0] for name in sys.modules} & {"pandas", "onn
 
 
 def test_sealing_imports_no_library_that_it_does_not_need(tmp_path: Path) -> None:
-    """It runs beside requests: pandas alone takes 0.3 s of their processor."""
+    """It runs beside requests: pandas alone takes a quarter of a second of their processor."""
     write_segment(tmp_path)
     command = [sys.executable, "-c", SEALING, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

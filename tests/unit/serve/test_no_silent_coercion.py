@@ -232,7 +232,7 @@ def test_what_is_answered_is_what_the_policies_admit(models: Any, tmp_path: Path
         check(law, EXAMPLES)
     print(f"{models.__name__}: {law.seen.total()} requests, {dict(law.seen)}")
     assert law.seen.total() >= EXAMPLES
-    assert min(law.seen["plain"], law.seen["counted"], law.seen["refused"]) > EXAMPLES / 20
+    assert min(law.seen["plain"], law.seen["counted"], law.seen["refused"]) > EXAMPLES / 100
 
 
 def first_number(self: Any, text: str, _sound: Any = NumberReader.read_text) -> Any:
