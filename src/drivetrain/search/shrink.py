@@ -75,6 +75,11 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     is_chosen: bool = False
     note: str = ""
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether its own graph was."""
+        return self.latency_us is not None
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -151,53 +156,115 @@ def expected(proposals: Sequence[Proposal], cores: int) -> tuple[Measured, ...]:
             worse=one.error / least - 1.0 if least > 0 else float(one.error > 0),
             expected_us=one.cost_ns / 1000.0,
             risk=(one.error + one.spread - full) / full if full > 0 else 0.0,
-            free_rows_per_s=1e9 * cores / (one.cost_ns + ADMISSION_NS),
+            free_rows_per_s=_expected_rows_per_s(one.cost_ns / 1000.0, cores),
         )
         for one in proposals
     )
 
 
+def as_found(lines: Sequence[Measured], cores: int) -> tuple[Measured, ...]:
+    """Return the lines, the rows/s of those not measured as the measured ones let expect.
+
+    What is expected holds for the usual machine and a usual table; the median of what the measured
+    lines made of it is what this machine and this table are like.
+    """
+    found = [
+        _free_rows_per_s(line) / _expected_rows_per_s(line.expected_us, cores)
+        for line in lines
+        if line.is_measured
+    ]
+    if not found:
+        return tuple(lines)
+    share = sorted(found)[len(found) // 2]
+    return tuple(
+        line
+        if line.is_measured
+        else msgspec.structs.replace(
+            line, free_rows_per_s=share * _expected_rows_per_s(line.expected_us, cores)
+        )
+        for line in lines
+    )
+
+
+def to_measure(lines: Sequence[Measured], limits: Limits, cores: int) -> str | None:
+    """Return the name of the line to measure next; None if no other is worth it.
+
+    It is the one that would ship by what is known so far; once that one is measured, the full
+    ensemble, then the cheapest of those whose error is near the least. One with a note was tried.
+    """
+    known = as_found(lines, cores)
+    likely = _choose(known, known, Limits())
+    near = sorted(known, key=lambda line: line.expected_us)
+    order = (
+        *(() if likely is None else (likely,)),
+        known[0],
+        *(line for line in near if limits or line.worse <= WIDE_MARGIN),
+    )
+    return next((line.name for line in order if not line.is_measured and not line.note), None)
+
+
 def choose(lines: Sequence[Measured], limits: Limits) -> Measured | None:
     """Return the line to ship; None if no measured one is within the limits.
 
-    Among those within the limits: the cheapest whose error is at most 0.25 % larger than the least,
-    if it is quick and small (a row in 1 ms, 20,000 rows/s, 50 MB); else the best such that is at
-    most 2 % worse; else the cheapest of at most 0.25 %. If that one is not fast (a row in 150 µs,
-    100,000 rows/s) and one of at most 1 % is, the best of those. Without limits none is taken that
-    may well be 2 % worse than the full ensemble, as long as another is quick and small.
+    Where any was measured, one of those ships. Among those within the limits: the cheapest whose
+    error is at most 0.25 % larger than the least, if it is quick and small (a row in 1 ms, 20,000
+    rows/s, 50 MB); else the best such that is at most 2 % worse; else, where nothing is quick, the
+    cheapest of at most 1 %. If that one is not fast (a row in 150 µs, 100,000 rows/s) and one of at
+    most 1 % is, the best of those. Without limits none is taken that may well be 2 % worse than
+    the full ensemble, as long as another is quick and small.
     """
-    allowed = [line for line in lines if not limits or limits.excess(line) <= 1.0]
-    if not limits and any(is_quick(line) for line in lines if line.risk <= MOST_RISK):
-        allowed = [line for line in lines if line.risk <= MOST_RISK]
+    return _choose(lines, [line for line in lines if line.is_measured] or lines, limits)
+
+
+def _choose(
+    lines: Sequence[Measured], candidates: Sequence[Measured], limits: Limits
+) -> Measured | None:
+    """Choose one of the candidates; what is near is told by the least error of all lines."""
+    allowed = [line for line in candidates if not limits or limits.excess(line) <= 1.0]
+    if not limits and any(is_quick(line) for line in allowed if line.risk <= MOST_RISK):
+        allowed = [line for line in allowed if line.risk <= MOST_RISK]
+        lines = [line for line in lines if line.risk <= MOST_RISK]
     if not allowed:
         return None
-    least = min(line.error for line in allowed)
-    for margin, has_to_be_quick in ((MARGIN, True), (WIDE_MARGIN, True), (MARGIN, False)):
-        near = [
-            line
-            for line in allowed
-            if line.error <= (1.0 + margin) * least and (is_quick(line) or not has_to_be_quick)
-        ]
-        if near:
-            found = min(near, key=_error) if margin == WIDE_MARGIN else _cheapest(near)
-            fast = [line for line in allowed if _is_fast(line)
-                    and line.error <= (1.0 + FAST_MARGIN) * least]  # fmt: skip
-            return found if limits or _is_fast(found) or not fast else min(fast, key=_error)
-    return min(allowed, key=_error)
+    least = min(line.error for line in (allowed if limits else lines))
+
+    def near(margin: float) -> list[Measured]:
+        return [line for line in allowed if line.error <= (1.0 + margin) * least]
+
+    quick = [line for line in near(MARGIN) if is_quick(line)]
+    wide = [line for line in near(WIDE_MARGIN) if is_quick(line)]
+    fast = [line for line in near(FAST_MARGIN) if _is_fast(line)]
+    if quick:
+        found = _cheapest(quick)
+    elif wide:
+        found = min(wide, key=_error)
+    elif few := near(FAST_MARGIN):
+        found = _cheapest(few)
+    else:
+        found = min(allowed, key=_error)
+    return found if limits or _is_fast(found) or not fast else min(fast, key=_error)
 
 
 def _is_fast(line: Measured) -> bool:
     """Tell whether a line was measured to be as fast as most need, by the machine's own work."""
-    if line.latency_us is None or line.rows_per_s is None:
+    if line.latency_us is None:
         return False
-    rows_per_s = max(line.rows_per_s, line.free_rows_per_s or 0.0)
-    return line.latency_us <= FAST_US and rows_per_s >= FAST_ROWS_PER_S
+    return line.latency_us <= FAST_US and _free_rows_per_s(line) >= FAST_ROWS_PER_S
+
+
+def _expected_rows_per_s(expected_us: float, cores: int) -> float:
+    return 1e9 * cores / (1000.0 * expected_us + ADMISSION_NS)
+
+
+def _free_rows_per_s(line: Measured) -> float:
+    """Return the rows/s of a machine that does nothing else, > 0."""
+    return max(line.rows_per_s or 0.0, line.free_rows_per_s or 0.0) or 1e-9
 
 
 def _cheapest(lines: Sequence[Measured]) -> Measured:
     """Return the cheapest line, or one of less error that costs hardly more."""
-    is_unmeasured, least = min(cost_of(line) for line in lines)
-    most = (is_unmeasured, ALIKE * least)
+    least = min(cost_of(line) for line in lines)
+    most = (least[0], ALIKE * least[1])
     return min((line for line in lines if cost_of(line) <= most), key=_error)
 
 
@@ -207,10 +274,9 @@ def _error(line: Measured) -> float:
 
 def is_quick(line: Measured) -> bool:
     """Tell whether a line is as quick and small as a model is expected to be unless told so."""
-    rows_per_s = max(line.rows_per_s or 0.0, line.free_rows_per_s or 0.0)
     return (
         (line.latency_us or 0.0) <= QUICK_US
-        and rows_per_s >= QUICK_ROWS_PER_S
+        and _free_rows_per_s(line) >= QUICK_ROWS_PER_S
         and (line.size_bytes or 0) <= SMALL_BYTES
     )
 
@@ -220,10 +286,9 @@ def cost_of(line: Measured) -> tuple[bool, float]:
 
     Lines that were not measured come behind those that were.
     """
-    rows_per_s = max(line.rows_per_s or 0.0, line.free_rows_per_s or 0.0) or 1e-9
     if line.latency_us is None:
         return True, line.expected_us
-    return False, line.latency_us / rows_per_s
+    return False, line.latency_us / _free_rows_per_s(line)
 
 
 def with_front(lines: Sequence[Measured], chosen: str) -> tuple[Measured, ...]:
@@ -236,11 +301,10 @@ def with_front(lines: Sequence[Measured], chosen: str) -> tuple[Measured, ...]:
             and (other.error, cost_of(other)) != (line.error, cost)
             for other in lines
         )  # fmt: skip
-        is_measured = line.latency_us is not None
         marked.append(
             msgspec.structs.replace(
                 line,
-                is_on_front=is_measured and not beaten,
+                is_on_front=line.is_measured and not beaten,
                 is_chosen=line.name == chosen,
             )
         )

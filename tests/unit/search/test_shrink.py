@@ -7,7 +7,16 @@ import pytest
 
 from drivetrain.core.findings import Decision
 from drivetrain.search.blend_table import Blend
-from drivetrain.search.shrink import Limits, Measured, choose, expected, propose, with_front
+from drivetrain.search.shrink import (
+    Limits,
+    Measured,
+    as_found,
+    choose,
+    expected,
+    propose,
+    to_measure,
+    with_front,
+)
 
 QUICK = {"latency_us": 50.0, "rows_per_s": 90_000.0, "size_bytes": 1_000_000}
 
@@ -57,6 +66,43 @@ def test_what_may_well_be_two_percent_worse_is_not_taken_while_another_is_quick(
     assert choose([full, lucky], Limits()) == full
     assert choose([slow, lucky], Limits()) == lucky
     assert choose([full, lucky], Limits(max_latency_us=60.0)) == lucky
+
+
+def test_where_nothing_is_quick_one_percent_may_be_given_up_for_the_cheapest() -> None:
+    full = line("full", 1.0, latency_us=9_000.0, rows_per_s=900.0, size_bytes=9_000_000)
+    smaller = line("smaller", 1.009, latency_us=3_000.0, rows_per_s=2_000.0, size_bytes=1)
+    small = line("small", 1.011, latency_us=2_000.0, rows_per_s=3_000.0, size_bytes=1)
+    assert choose([full, smaller, small], Limits()) == smaller
+
+
+def test_what_was_not_measured_does_not_ship_where_anything_was() -> None:
+    slow = line("slow", 1.001, latency_us=9_000.0, rows_per_s=900.0, size_bytes=9_000_000)
+    assert choose([slow, line("unmeasured", 1.0)], Limits()) == slow
+    assert choose([line("this", 1.0), line("that", 1.1)], Limits()) == line("this", 1.0)
+
+
+def test_the_unmeasured_are_expected_to_be_as_slow_as_the_measured_were_found() -> None:
+    measured = line("measured", 1.0, latency_us=900.0, rows_per_s=8_000.0, size_bytes=1)
+    alike, dearer = line("alike", 1.0), line("dearer", 1.0)
+    dearer = msgspec.structs.replace(dearer, expected_us=1_000.0)
+    known = as_found([measured, alike, dearer], cores=2)
+    assert known[0] == measured
+    assert known[1].free_rows_per_s == pytest.approx(8_000.0)
+    assert (known[2].free_rows_per_s or 0.0) < 800.0
+
+
+def test_what_would_ship_is_measured_first_then_the_full_ensemble_then_the_cheapest() -> None:
+    full = line("full", 1.0, free_rows_per_s=10_000.0)
+    near = line("near", 1.001, free_rows_per_s=60_000.0)
+    cheap = msgspec.structs.replace(line("cheap", 1.015, free_rows_per_s=99_000.0), expected_us=1.0)
+    far = msgspec.structs.replace(line("far", 1.2, free_rows_per_s=99_000.0), worse=0.2)
+    lines = {one.name: one for one in (full, near, cheap, far)}
+    order = []
+    while name := to_measure(tuple(lines.values()), Limits(), cores=2):
+        order.append(name)
+        lines[name] = msgspec.structs.replace(lines[name], note="too large to measure")
+    assert order[0] == "near"
+    assert sorted(order) == ["cheap", "full", "near"]
 
 
 @pytest.mark.parametrize(

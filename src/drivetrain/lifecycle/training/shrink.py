@@ -6,7 +6,7 @@ there is no time to measure, or no clock may decide (``trials``), expected costs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -44,6 +44,7 @@ from drivetrain.search.shrink import (
     choose,
     expected,
     propose,
+    to_measure,
     with_front,
 )
 
@@ -138,7 +139,7 @@ def _measured(pool: Pool, proposals: Sequence[Proposal], limits: Limits) -> tupl
         known = {one.name: one for one in proposals}
         ends_s = pool.run.budget.elapsed_s + pool.run.shrink_s
         slowest_s = MEASURE_S
-        for name in _in_order(tuple(lines.values()), limits):
+        while name := to_measure(tuple(lines.values()), limits, cores()):
             began_s = pool.run.budget.elapsed_s
             lines[name] = _measure(pool, known[name], lines[name], ends_s)
             slowest_s = max(slowest_s, pool.run.budget.elapsed_s - began_s)
@@ -153,16 +154,6 @@ def _has_time_to_measure(run: Run) -> bool:
     """Tell whether one proposal can be measured; where none can, expected costs choose."""
     needed_s = run.budget.slowness * COLUMN_S * run.budget.columns
     return needed_s <= min(run.shrink_s, run.spare_s())
-
-
-def _in_order(lines: Sequence[Measured], limits: Limits) -> Iterator[str]:
-    """Yield names of what to measure: the likely choice, the full ensemble, then the cheapest."""
-    first = choose(lines, Limits())
-    order = [] if first is None else [first.name]
-    order.append(lines[0].name)
-    near = [line for line in lines if limits or line.worse <= WIDE_MARGIN]
-    order += [line.name for line in sorted(near, key=lambda line: line.expected_us)]
-    yield from dict.fromkeys(order)
 
 
 def _eased(limits: Limits) -> Limits:
@@ -202,14 +193,14 @@ def _measure(pool: Pool, proposal: Proposal, line: Measured, ends_s: float) -> M
 
 
 def _explain(chosen: Measured, front: Sequence[Measured]) -> Decision:
-    measured = sum(line.latency_us is not None for line in front)
+    measured = sum(line.is_measured for line in front)
     how = f"{measured} of them measured on their own graphs" if measured else "by expected cost"
     return Decision(
         subject="size of the model",
         choice=f"{chosen.name}: {chosen.models} models of {chosen.members} Recipes",
         reason=f"Of {len(front)} models of the same trials, {how}, it is the cheapest whose "
         f"out-of-fold error is near the least: {chosen.worse:.2%} above it. Near is "
-        f"{MARGIN:.2%}, {FAST_MARGIN:.0%} where only that is fast, or {WIDE_MARGIN:.0%} where "
-        f"nothing nearer is quick and small; none was taken that may well be {MOST_RISK:.0%} worse "
-        "than the full ensemble if another was quick and small.",
+        f"{MARGIN:.2%}, {FAST_MARGIN:.0%} where only that is fast or nothing is quick, or "
+        f"{WIDE_MARGIN:.0%} where nothing nearer is quick and small; none was taken that may "
+        f"well be {MOST_RISK:.0%} worse than the full ensemble if another was quick and small.",
     )
