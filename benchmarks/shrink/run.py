@@ -5,7 +5,8 @@ A quarter of each set is held out. One row is asked as a dict of different rows,
 frame, through the bundle as it is loaded from the disk. What is given up is the run's own figure:
 the choice against the full ensemble of the same trials, both as they were before the held-out rows
 were learned. A run that was cut goes on: outcomes lie in ``.benchmarks/shrink``, ``--again`` makes
-them anew. Goals are printed beside the figures.
+them anew. ``--bundles FOLDER`` trains none and reads those that ``benchmarks.accuracy.run`` left in
+its folder of a limit. Goals are printed beside the figures.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from benchmarks.accuracy.run import fingerprint
 from benchmarks.accuracy.sets import OFFICIAL_SPLIT, Set, read_catalog
 from drivetrain.core.contract import Task
 from drivetrain.lifecycle.train import train
-from drivetrain.lifecycle.training.settings import GivenUp
 from drivetrain.lifecycle.training.speed import measure
 from drivetrain.runtime.bundle import read_bundle
 from drivetrain.runtime.model import Model
@@ -46,34 +46,42 @@ def outcome(one: Set, seconds: float, seed: int, *, again: bool) -> dict[str, An
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     began = time.monotonic()
-    result = train(
+    train(
         str(one.file), target=one.target, task=cast(Task, one.task), metric=one.metric,
         time_limit=seconds, holdout=HOLDOUT, drop=_dropped(one), seed=seed,
         out=str(folder / "bundle"),
     )  # fmt: skip
-    took_s = time.monotonic() - began
-    speed = measure(Model.load(folder / "bundle"), _rows(one))
-    files = read_bundle(folder / "bundle").manifest.files
-    chosen = next(line for line in result.front if line.is_chosen)
-    found = {
-        "took_s": took_s,
-        "row_us": speed.single_row_p50_us,
-        "rows_per_s": speed.rows_per_s,
-        "mb": files["model.onnx"].size_bytes / 1e6,
-        "chosen": chosen.name,
-        "models": chosen.models,
-        "measured": sum(line.latency_us is not None for line in result.front),
-        "expected_share": chosen.worse,
-        "given_up": None if result.given_up is None else _figures(result.given_up),
-    }
+    found = _facts(folder / "bundle", one, time.monotonic() - began)
     done.write_text(json.dumps(found))
     shutil.rmtree(folder / "bundle.run", ignore_errors=True)
     return found
 
 
-def _figures(given_up: GivenUp) -> dict[str, float]:
-    """Return the figures of what is given up by name."""
-    return {name: getattr(given_up, name) for name in given_up.__struct_fields__}
+def made_elsewhere(one: Set, seed: int, folder: Path) -> dict[str, Any] | None:
+    """Measure a bundle of the benchmark of accuracy; None where there is none."""
+    made = folder / f"{one.name}-{seed}"
+    done = made / "outcome.json"
+    if not done.exists():
+        return None
+    return _facts(made / "bundle", one, json.loads(done.read_text())["fit_s"])
+
+
+def _facts(bundle: Path, one: Set, took_s: float) -> dict[str, Any]:
+    manifest = read_bundle(bundle).manifest
+    speed = measure(Model.load(bundle), _rows(one))
+    front = manifest.measured["front"]
+    chosen = next(line for line in front if line["is_chosen"])
+    return {
+        "took_s": took_s,
+        "row_us": speed.single_row_p50_us,
+        "rows_per_s": speed.rows_per_s,
+        "mb": manifest.files["model.onnx"].size_bytes / 1e6,
+        "chosen": chosen["name"],
+        "models": chosen["models"],
+        "measured": sum(line["latency_us"] is not None for line in front),
+        "expected_share": chosen["worse"],
+        "given_up": manifest.measured["given_up"],
+    }
 
 
 def _columns(one: Set) -> list[str]:
@@ -151,6 +159,7 @@ def main() -> None:
     parser.add_argument("--sets", default="", help="names, comma between; default: all")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--again", action="store_true", help="train anew what has an outcome")
+    parser.add_argument("--bundles", type=Path, help="folder of bundles that are made already")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     chosen = [name for name in asked.sets.split(",") if name]
@@ -159,7 +168,10 @@ def main() -> None:
         if chosen and one.name not in chosen:
             continue
         print(f"{one.name}: {asked.seconds:g} s", file=sys.stderr)
-        outcomes[one.name] = outcome(one, asked.seconds, asked.seed, again=asked.again)
+        if asked.bundles is None:
+            outcomes[one.name] = outcome(one, asked.seconds, asked.seed, again=asked.again)
+        elif (found := made_elsewhere(one, asked.seed, asked.bundles)) is not None:
+            outcomes[one.name] = found
     print(json.dumps(outcomes) if asked.json else table(outcomes))
 
 
