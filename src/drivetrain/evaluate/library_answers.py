@@ -38,6 +38,13 @@ class MemberAnswers:
         edges = tuple((kept.of(rows), margin) for rows, margin in self.edges)
         return replace(self, X=kept.of(self.X), edges=edges)
 
+    def of_fold(self, number: int) -> tuple[Features, FloatMatrix]:
+        """Return all rows that a fold's model is compared on, those beside thresholds last."""
+        if not self.edges:
+            return self.X, self.margins[number]
+        rows, margin = self.edges[number]
+        return np.concatenate([self.X, rows]), np.concatenate([self.margins[number], margin])
+
     def is_complete(self, folds: int, rows: int) -> bool:
         """Whether there are answers of every fold to at least ``rows`` rows."""
         return (

@@ -212,18 +212,14 @@ class _Proving:
         answer = self.answers[member.name]
         largest = 0.0
         for number, fold in enumerate(member.folds):
-            pairs = [(answer.X, answer.margins[number], 0)]
-            if answer.edges:
-                pairs.append((*answer.edges[number], self.compared.rows))
-            for X, margin, shift in pairs:
-                node = f"{member.name}/fold{number}"
-                largest = max(largest, self._compare_margin(member, fold, X, margin, node, shift))
-        block = merged(member.folds)
+            X, margin = answer.of_fold(number)
+            node = f"{member.name}/fold{number}"
+            largest = max(largest, self._compare_margin(member, fold, X, margin, node))
+        block = merged(member.folds) if len(member.folds) > 1 else None
         if block is not None:
             mean = np.mean(answer.margins, axis=0)
             node = f"{member.name}/{type(block).__name__}"
-            difference = self._compare_margin(member, (block,), answer.X, mean, node, 0)
-            largest = max(largest, difference)
+            largest = max(largest, self._compare_margin(member, (block,), answer.X, mean, node))
         return largest
 
     def _compare_margin(
@@ -233,7 +229,6 @@ class _Proving:
         X: Features,
         margin: FloatMatrix,
         node: str,
-        shift: int,
     ) -> float:
         got = np.asarray(run_blocks(blocks, {}, [MARGIN], {MATRIX: X})[MARGIN], np.float64)
         expected = np.asarray(margin, np.float64).reshape(len(X), -1)
@@ -248,7 +243,7 @@ class _Proving:
         off = np.where(difference[:, target] > TOLERANCE, got[:, target] - expected[:, target], 0.0)
         feature = suspect_feature(blocks, X, np.where(np.isfinite(off), off, np.inf))
         column = feature_columns(member, self.compared.columns)[feature]
-        row = self.compared.name(int(worst) + shift)
+        row = self.compared.name(int(worst))
         raise self._differs(
             f"node '{node}', column '{column}', feature {feature}, {row}",
             f"the library's margin {shown(expected[worst])} within {TOLERANCE:g}",
