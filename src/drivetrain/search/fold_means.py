@@ -64,6 +64,29 @@ def fold_gain(
     return float(max(gain, 0.0)) if np.isfinite(gain) else 0.0
 
 
+def excess(
+    answers: FloatMatrix, truth: FloatMatrix, *, metric: Metric, residuals: FloatVector | None
+) -> float:
+    """Return how much more answers err than others by which labels are drawn, >= 0.
+
+    For a model that learned from those others: out of fold it cannot be told what it lacks, as
+    what they say of its training rows knows the labels that judge it.
+
+    Parameters
+    ----------
+    answers, truth
+        Of a model and of the one that draws labels, to rows that neither has seen, (n, t).
+    residuals
+        As in :func:`fold_gain`.
+    """
+    if len(truth) == 0:
+        return 0.0
+    metric = find_metric("log_loss") if metric.needs == "label" else metric
+    drawn = _Truth(metric, truth[:MOST_ROWS], residuals)
+    more = drawn.error(answers[:MOST_ROWS]) - drawn.error(truth[:MOST_ROWS])
+    return float(max(more, 0.0)) if np.isfinite(more) else 0.0
+
+
 class Answers:
     """Answers of a blend to the first proof rows, by some of the folds' models."""
 

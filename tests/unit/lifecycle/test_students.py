@@ -41,3 +41,20 @@ def test_a_student_that_is_chosen_ships_and_is_replayed(
     assert told["rows of the models that ship"].choice == "all 400"
     assert "a student" in told["blend"].choice
     assert replay(tmp_path / "bundle", data=frame, out=tmp_path / "again").same
+
+
+def test_a_student_is_not_told_to_be_better_than_its_teacher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(0)
+    code = random.integers(0, 150, size=600)  # whose means tell much of the labels they are made of
+    y = np.where(random.uniform(size=600) < 0.3 + 0.4 * (code % 2), "yes", "no")
+    frame = pl.DataFrame({"code": [f"c{each}" for each in code], "y": y})
+    monkeypatch.setattr(shrink, "MEASURE_S", 0.01)
+    monkeypatch.setattr(students, "ROUNDS", 60)
+    front = train(frame, "y", out=tmp_path / "bundle", time_limit=600.0, trials=2, workers=0,
+                  folds=3, max_size_mb=100.0).front  # fmt: skip
+    full = next(line for line in front if line.name == "full ensemble")
+    taught = [line for line in front if line.name.startswith("student")]
+    assert taught
+    assert all(line.error >= full.error and line.worse >= 0.0 for line in taught)

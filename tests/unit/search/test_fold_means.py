@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from drivetrain.search.fold_means import fold_gain
+from drivetrain.search.fold_means import excess, fold_gain
 from drivetrain.stats.metrics import find_metric
 
 ROWS = 4_000
@@ -97,3 +97,28 @@ def test_the_gain_by_a_truth_that_another_tells_is_the_one_that_its_labels_show(
     single = np.mean([error(fold.margin) for fold in sure.folds])
     mean = error(np.mean([fold.margin for fold in sure.folds], axis=0))
     assert told == pytest.approx(single - mean, abs=0.03)
+
+
+@pytest.mark.parametrize("metric", ["rmse", "log_loss"])
+def test_what_a_model_lacks_beside_the_one_it_learned_from_is_what_labels_show(
+    metric: str,
+) -> None:
+    random = np.random.default_rng(0)
+    margin = random.normal(size=(40_000, 1))
+    off = margin + 0.5 * random.normal(size=margin.shape)
+    residuals = None
+    if metric == "rmse":
+        truth, answers = margin, off
+        residuals = random.normal(size=len(margin))
+        y = truth[:, 0] + residuals
+        shown = np.sqrt(np.mean((y - off[:, 0]) ** 2)) - np.sqrt(np.mean(residuals**2))
+    else:
+        truth, answers = (1.0 / (1.0 + np.exp(-each)) for each in (margin, off))
+        y = (random.uniform(size=len(margin)) < truth[:, 0]).astype(float)
+        function = find_metric(metric).function
+        own, best = (np.hstack([1.0 - each, each]) for each in (answers, truth))
+        shown = function(y, own, None) - function(y, best, None)
+    told = excess(answers, truth, metric=find_metric(metric), residuals=residuals)
+    assert told == pytest.approx(shown, abs=0.02)
+    assert told > 0.02
+    assert excess(truth, truth, metric=find_metric(metric), residuals=residuals) == 0.0

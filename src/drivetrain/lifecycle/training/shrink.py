@@ -32,7 +32,7 @@ from drivetrain.lifecycle.training.students import (
 from drivetrain.lifecycle.training.tried import Tried
 from drivetrain.search.blend_table import Blend, spread_of
 from drivetrain.search.budget import Budget
-from drivetrain.search.fold_means import fold_gain
+from drivetrain.search.fold_means import Answers, excess, fold_gain
 from drivetrain.search.shrink import (
     FAST_MARGIN,
     MARGIN,
@@ -47,6 +47,7 @@ from drivetrain.search.shrink import (
     to_measure,
     with_front,
 )
+from drivetrain.search.trial import Trial
 
 SHARE = 0.08  # of a run's time limit, kept for this
 SHORTEST_S = 20.0  # time limit below which nothing is kept, but where limits have to be met
@@ -85,7 +86,7 @@ def shrink(run: Run, tried: Tried) -> FittedModel:
         student = None if run.shrink_s == 0 else fit_student(pool, teacher)
     if student is not None:
         pool = replace(pool, student=student)
-        proposals = (*proposals, *_proposals(pool, student_blends(pool, student), full.weights))
+        proposals = (*proposals, *_of_student(pool, student, full))
     limits = limits_of(run.settings)
     told = run.journal.choose(
         "shrink", lambda: msgspec.to_builtins(_measured(pool, proposals, limits))
@@ -130,6 +131,27 @@ def _proposals(
         return spread_of(run.metric, pool.y, own, mixed, pool.weight, run.settings.seed)
 
     return propose(blends, pool.costs_ns, gain, spread)
+
+
+def _of_student(pool: Pool, student: Trial, full: Proposal) -> tuple[Proposal, ...]:
+    """Make proposals of a student: the full ensemble's error, and what it is told to err more."""
+    truth = full_answers(pool, full.weights)
+    answers = Answers([student], {student.key: 1.0}, len(truth))
+    residuals = None
+    if pool.run.rows.target.task == "regression":
+        residuals = pool.y - pool.mean(full.weights)[:, 0]
+    blends = student_blends(pool, student)
+    lacks = {
+        folds[student.key]: excess(
+            answers.of(folds), truth, metric=pool.run.metric, residuals=residuals
+        )
+        for _, _, folds in blends
+    }
+
+    def gain(weights: Mapping[str, float], folds: Mapping[str, int]) -> float:
+        return blends[0][1].error - full.error - lacks[folds[student.key]]
+
+    return propose(blends, pool.costs_ns, gain, lambda weights: 0.0)
 
 
 def _measured(pool: Pool, proposals: Sequence[Proposal], limits: Limits) -> tuple[Measured, ...]:

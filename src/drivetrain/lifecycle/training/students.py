@@ -1,4 +1,10 @@
-"""Students: small models that learn from the full ensemble beside the labels."""
+"""Students: small models that learn from the full ensemble beside the labels.
+
+What the ensemble says of a row is out of fold, by models that know the labels of all other rows:
+also of those that judge a student which learns from it. So no out-of-fold answer of a student is
+honest. The ensemble's are taken in their place, and what the student lacks is told by how far it
+is from the ensemble on rows that both have not seen (decision 0080).
+"""
 
 from __future__ import annotations
 
@@ -76,8 +82,8 @@ def student_blends(pool: Pool, student: Trial) -> list[tuple[str, Blend, dict[st
     own = [one for one in pool.candidates if one.key == student.key]
     alone = best_blend(pool.table().among(own), most_ns=float("inf"))
     reason = (
-        "It has learned from the full ensemble's answers beside the labels, each by models that "
-        f"had not seen the row; its out-of-fold {pool.run.metric.name} is {alone.score:.5f}."
+        "It has learned from the full ensemble's answers beside the labels. By how much it errs "
+        "more is told by its distance to them on held-out rows, without their labels."
     )
     decision = Decision(subject="blend", choice=f"'{student.key}', a student", reason=reason)
     blend = replace(alone, decision=decision)
@@ -112,4 +118,5 @@ def _fit(pool: Pool, teacher: Teacher, best: Trial) -> Trial | None:
         )  # fmt: skip
     except SettingError:  # the time limit: there was not enough for one model
         return None
-    return next((trial for trial in trials if len(trial.folds) == len(best.folds)), None)
+    found = next((trial for trial in trials if len(trial.folds) == len(best.folds)), None)
+    return None if found is None else replace(found, prediction=teacher.training)
