@@ -9,6 +9,7 @@ from drivetrain.lifecycle.training.model import FittedModel
 from drivetrain.lifecycle.training.prove import Proved, prove_model
 from drivetrain.lifecycle.training.stages import Run
 
+AFTER = 0.5  # of a proof's time, that loading, measuring and writing so large a graph take at most
 EVERY_ROW = "rows of the models that ship"  # subject of the Decision
 
 
@@ -28,7 +29,7 @@ def prove_both(run: Run, fitted: FittedModel, renewed: FittedModel | None) -> tu
     taken_s = run.budget.elapsed_s - began_s
     if renewed is None:
         return judged, judged
-    if run.can_end("the proof of every row", taken_s):
+    if run.can_end("the proof of every row", (1.0 + AFTER) * taken_s):
         return judged, prove_model(run.rows, renewed, run.proof)
     kept = as_judged(run, judged, "there was no time left to prove them")
     return kept, kept

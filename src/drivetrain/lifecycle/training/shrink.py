@@ -55,6 +55,7 @@ LEAST_S = 2.0  # kept where limits have to be met, however short the run
 PROOF_ROWS = 500  # held-out rows that a candidate is proved on; the one that ships on all
 COLUMN_S = 0.003  # that a candidate takes for each input column, on a machine with nothing else
 LARGEST_BYTES = 150_000_000  # expected, of what is still worth lowering
+SMALL_BYTES = 1_000_000  # a model of fewer takes as long to measure as one of so many
 BYTES_A_S = 20e6  # at which a graph is made, proved and opened
 EASY = 0.9  # of a limit: another measurement is a little different
 
@@ -160,13 +161,15 @@ def _measured(pool: Pool, proposals: Sequence[Proposal], limits: Limits) -> tupl
     if pool.run.shrink_s > 0 and (limits or _has_time_to_measure(pool.run)):
         known = {one.name: one for one in proposals}
         ends_s = pool.run.budget.elapsed_s + pool.run.shrink_s
-        slowest_s = MEASURE_S
+        pace = 0.0  # seconds for a byte, of the slowest so far
         while name := to_measure(tuple(lines.values()), limits, cores()):
             began_s = pool.run.budget.elapsed_s
-            lines[name] = _measure(pool, known[name], lines[name], ends_s)
-            slowest_s = max(slowest_s, pool.run.budget.elapsed_s - began_s)
-            if pool.run.budget.elapsed_s + slowest_s > ends_s:
-                break  # the next one would end too late
+            size = max(_size(pool, known[name]), SMALL_BYTES)
+            if pace and began_s + max(MEASURE_S, pace * size) > ends_s:
+                lines[name] = msgspec.structs.replace(lines[name], note="not measured: no time")
+                continue
+            lines[name] = _measure(pool, known[name], lines[name], size, ends_s)
+            pace = max(pace, (pool.run.budget.elapsed_s - began_s) / size)
     found = tuple(lines.values())
     chosen = choose(found, _eased(limits)) or choose(found, limits)
     return with_front(found, "" if chosen is None else chosen.name)
@@ -186,15 +189,18 @@ def _eased(limits: Limits) -> Limits:
     )
 
 
-def _measure(pool: Pool, proposal: Proposal, line: Measured, ends_s: float) -> Measured:
+def _size(pool: Pool, proposal: Proposal) -> int:
+    """Return the bytes that a proposal's models are expected to take in a graph."""
+    return sum(
+        fold.report.size_bytes
+        for trial in pool.trials
+        for fold in trial.folds[: proposal.folds.get(trial.key, 0)]
+    )
+
+
+def _measure(pool: Pool, proposal: Proposal, line: Measured, size: int, ends_s: float) -> Measured:
     """Lower, prove and time one proposal."""
     run = pool.run
-    by_key = {trial.key: trial for trial in pool.trials}
-    size = sum(
-        fold.report.size_bytes
-        for key, count in proposal.folds.items()
-        for fold in by_key[key].folds[:count]
-    )
     left_s = ends_s - run.budget.elapsed_s
     if size > LARGEST_BYTES or size / BYTES_A_S > max(left_s, 1.0):
         return msgspec.structs.replace(
