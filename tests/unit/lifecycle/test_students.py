@@ -58,3 +58,4 @@ def test_a_student_is_not_told_to_be_better_than_its_teacher(
     taught = [line for line in front if line.name.startswith("student")]
     assert taught
     assert all(line.error >= full.error and line.worse >= 0.0 for line in taught)
+    assert all(line.risk >= 2.9 * (line.error / full.error - 1.0) for line in taught)

@@ -57,6 +57,7 @@ COLUMN_S = 0.003  # that a candidate takes for each input column, on a machine w
 LARGEST_BYTES = 150_000_000  # expected, of what is still worth lowering
 SMALL_BYTES = 1_000_000  # a model of fewer takes as long to measure as one of so many
 BYTES_A_S = 20e6  # at which a graph is made, proved and opened
+CAUTION = 2.0  # times what a student is told to lack, that it may well lack more
 EASY = 0.9  # of a limit: another measurement is a little different
 
 
@@ -152,7 +153,8 @@ def _of_student(pool: Pool, student: Trial, full: Proposal) -> tuple[Proposal, .
     def gain(weights: Mapping[str, float], folds: Mapping[str, int]) -> float:
         return blends[0][1].error - full.error - lacks[folds[student.key]]
 
-    return propose(blends, pool.costs_ns, gain, lambda weights: 0.0)
+    found = propose(blends, pool.costs_ns, gain, lambda weights: 0.0)
+    return tuple(replace(one, spread=CAUTION * lacks[one.folds[student.key]]) for one in found)
 
 
 def _measured(pool: Pool, proposals: Sequence[Proposal], limits: Limits) -> tuple[Measured, ...]:
