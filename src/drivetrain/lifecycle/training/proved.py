@@ -9,7 +9,7 @@ from drivetrain.lifecycle.training.model import FittedModel
 from drivetrain.lifecycle.training.prove import Proved, prove_model
 from drivetrain.lifecycle.training.stages import Run
 
-AFTER = 0.5  # of a proof's time, that loading, measuring and writing so large a graph take at most
+AFTER = 0.5  # of a proof's time, left for loading, measuring and writing so large a graph
 EVERY_ROW = "rows of the models that ship"  # subject of the Decision
 
 

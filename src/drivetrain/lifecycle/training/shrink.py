@@ -12,6 +12,7 @@ from functools import partial
 
 import msgspec
 
+from drivetrain.core.arrays import FloatMatrix, FloatVector
 from drivetrain.core.findings import Decision
 from drivetrain.core.machine import cores
 from drivetrain.lifecycle.training.given_up import given_up
@@ -55,7 +56,7 @@ LEAST_S = 2.0  # kept where limits have to be met, however short the run
 PROOF_ROWS = 500  # held-out rows that a candidate is proved on; the one that ships on all
 COLUMN_S = 0.003  # that a candidate takes for each input column, on a machine with nothing else
 LARGEST_BYTES = 150_000_000  # expected, of what is still worth lowering
-SMALL_BYTES = 1_000_000  # a model of fewer takes as long to measure as one of so many
+LEAST_BYTES = 1_000_000  # a model of fewer takes as long to measure as one of so many
 BYTES_A_S = 20e6  # at which a graph is made, proved and opened
 CAUTION = 2.0  # times what a student is told to lack, that it may well lack more
 EASY = 0.9  # of a limit: another measurement is a little different
@@ -113,7 +114,7 @@ def _proposals(
     """Make proposals, each compared with the full ensemble of these weights."""
     run = pool.run
     mixed = pool.mean(full)
-    residuals = pool.y - mixed[:, 0] if run.rows.target.task == "regression" else None
+    residuals = _residuals(pool, mixed)
     truth = full_answers(pool, full)
     told = partial(
         fold_gain, pool.trials,
@@ -139,22 +140,21 @@ def _of_student(pool: Pool, student: Trial, full: Proposal) -> tuple[Proposal, .
     """Make proposals of a student: the full ensemble's error, and what it is told to err more."""
     truth = full_answers(pool, full.weights)
     answers = Answers([student], {student.key: 1.0}, len(truth))
-    residuals = None
-    if pool.run.rows.target.task == "regression":
-        residuals = pool.y - pool.mean(full.weights)[:, 0]
+    residuals = _residuals(pool, pool.mean(full.weights))
+
+    def told(one: Proposal) -> Proposal:
+        said = answers.of(one.folds)
+        lacks = excess(said, truth, metric=pool.run.metric, residuals=residuals)
+        return replace(one, error=full.error + lacks, spread=CAUTION * lacks)
+
     blends = student_blends(pool, student)
-    lacks = {
-        folds[student.key]: excess(
-            answers.of(folds), truth, metric=pool.run.metric, residuals=residuals
-        )
-        for _, _, folds in blends
-    }
+    found = propose(blends, pool.costs_ns, lambda weights, folds: 0.0, lambda weights: 0.0)
+    return tuple(told(one) for one in found)
 
-    def gain(weights: Mapping[str, float], folds: Mapping[str, int]) -> float:
-        return blends[0][1].error - full.error - lacks[folds[student.key]]
 
-    found = propose(blends, pool.costs_ns, gain, lambda weights: 0.0)
-    return tuple(replace(one, spread=CAUTION * lacks[one.folds[student.key]]) for one in found)
+def _residuals(pool: Pool, mixed: FloatMatrix) -> FloatVector | None:
+    """Return a regression's residuals of a blend's out-of-fold answers."""
+    return pool.y - mixed[:, 0] if pool.run.rows.target.task == "regression" else None
 
 
 def _measured(pool: Pool, proposals: Sequence[Proposal], limits: Limits) -> tuple[Measured, ...]:
@@ -166,7 +166,7 @@ def _measured(pool: Pool, proposals: Sequence[Proposal], limits: Limits) -> tupl
         pace = 0.0  # seconds for a byte, of the slowest so far
         while name := to_measure(tuple(lines.values()), limits, cores()):
             began_s = pool.run.budget.elapsed_s
-            size = max(_size(pool, known[name]), SMALL_BYTES)
+            size = max(_size(pool, known[name]), LEAST_BYTES)
             if pace and began_s + max(MEASURE_S, pace * size) > ends_s:
                 lines[name] = msgspec.structs.replace(lines[name], note="not measured: no time")
                 continue
