@@ -22,6 +22,7 @@ from drivetrain.stats.mixture import mixture
 
 MOST_ROWS = 4_000
 SINGLES = 3  # folds whose models are looked at alone
+MOST_DRAWN = 400_000  # truths of a regression, over all rows
 
 
 def fold_gain(
@@ -113,18 +114,34 @@ class Answers:
         )
 
 
+def _drawn(residuals: FloatVector, most: int) -> FloatVector:
+    """Draw residuals that every row gets alike, with the mean of all.
+
+    Were each row given one of its own, what two models of few rows differ by would be less than
+    what chance makes of it.
+    """
+    if len(residuals) <= most:
+        return residuals
+    drawn = np.random.default_rng(0).choice(residuals, most, replace=False)
+    centred: FloatVector = drawn - drawn.mean() + residuals.mean()
+    return centred
+
+
 class _Truth:
-    """Labels as an answer says that they are: each class with its probability as the weight."""
+    """Labels as an answer says that they are: each class with its probability as the weight.
+
+    A regression's are the answer with each of many residuals.
+    """
 
     def __init__(self, metric: Metric, answer: FloatMatrix, residuals: FloatVector | None) -> None:
         self._metric = metric
         n, width = answer.shape
         if residuals is not None:
-            drawn = np.random.default_rng(0).choice(residuals, n)
-            self._copies, self._y = 1, answer[:, 0] + drawn
+            drawn = _drawn(residuals, max(1, MOST_DRAWN // n))
+            self._copies, self._y = len(drawn), np.add.outer(drawn, answer[:, 0]).ravel()
             if metric.name == "rmsle":  # which has no meaning below zero
                 self._y = np.maximum(self._y, 0.0)
-            self._weight = np.ones(n)
+            self._weight = np.ones(len(self._y))
             return
         shares = np.hstack([1.0 - answer, answer]) if width == 1 else answer
         self._copies = shares.shape[1]

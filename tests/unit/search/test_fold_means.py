@@ -122,3 +122,15 @@ def test_what_a_model_lacks_beside_the_one_it_learned_from_is_what_labels_show(
     assert told == pytest.approx(shown, abs=0.02)
     assert told > 0.02
     assert excess(truth, truth, metric=find_metric(metric), residuals=residuals) == 0.0
+
+
+@pytest.mark.parametrize("rows", [50, 1_000])
+def test_what_a_student_of_few_held_out_rows_lacks_is_no_matter_of_chance(rows: int) -> None:
+    random = np.random.default_rng(3)
+    residuals = random.normal(size=5_000)
+    truth = random.normal(size=(rows, 1))
+    student = truth + 0.2 * random.choice([-1.0, 1.0], size=(rows, 1))
+    told = excess(student, truth, metric=find_metric("rmse"), residuals=residuals)
+    assert told == pytest.approx(
+        np.sqrt(np.mean(residuals**2) + 0.2**2) - np.std(residuals), abs=3e-3
+    )
