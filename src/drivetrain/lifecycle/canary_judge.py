@@ -41,7 +41,7 @@ from drivetrain.registry.ledger import Ledger
 from drivetrain.runtime.admit import admit_target
 from drivetrain.runtime.model import Model
 from drivetrain.stats.intervals import Interval
-from drivetrain.stats.metrics import find_metric
+from drivetrain.stats.metrics import find_metric, usual_metric
 from drivetrain.stats.tally import Tally
 
 LEVEL = 0.95  # of the paired interval: compare has asked for 99 % before
@@ -194,7 +194,7 @@ def _paired(canary: _Canary) -> tuple[Paired | None, str]:
         return None, ""
     columns = [model.admit(frame.drop(target.name)).columns for model in (canary.old, canary.new)]
     sides = Sides(y, ask(canary.old, target, columns[0]), ask(canary.new, target, columns[1]))
-    metric = find_metric(manifest.metric, target.task)
+    metric = usual_metric(manifest.metric, target.task)
     doubted = ""
     if manifest.scorecard and canary.labels:
         card = training_scorecard(manifest)
@@ -208,7 +208,7 @@ def _apart(canary: _Canary, old: Realised, new: Side) -> tuple[Decision, str]:
     now = new.realised
     if now is None:
         return "wait", "no labels of the challenger's answers yet"
-    metric = find_metric(canary.old.manifest.metric, canary.target.task)
+    metric = usual_metric(canary.old.manifest.metric, canary.target.task)
     gain = metric.gain(now.score) - metric.gain(old.score)
     unsure = math.hypot((old.high - old.low) / 2, (now.high - now.low) / 2)
     told = (
@@ -283,7 +283,7 @@ def _side(canary: _Canary, model: Model) -> Side:
         predicted.append(chunk.outputs["prediction"][known])
     if not rows:
         return Side(rows=0, realised=None)
-    metric = find_metric(model.manifest.metric, canary.target.task)
+    metric = usual_metric(model.manifest.metric, canary.target.task)
     real = realise(
         canary.target, metric, np.concatenate(truth), np.concatenate(answers),
         np.concatenate(predicted), rows=rows,

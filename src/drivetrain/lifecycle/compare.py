@@ -46,7 +46,7 @@ from drivetrain.registry.ledger import Ledger
 from drivetrain.registry.located import locate
 from drivetrain.runtime.admit import admit_target
 from drivetrain.runtime.model import Model
-from drivetrain.stats.metrics import find_metric
+from drivetrain.stats.metrics import Metric, find_metric, usual_metric
 
 FEWEST_ROWS = 50
 TIMED_ROWS = 200
@@ -221,14 +221,17 @@ def _gates(
     reporter.say("compare", f"both graphs on {frame.height:,} rows")
     y = admit_target(target, frame[target.name])
     sides = Sides(y, ask(old, target, columns), ask(new, target, new_columns))
-    paired = _paired(sides, old, columns, settings, group)
+    metric = usual_metric(old.manifest.metric, target.task)
+    if settings.metric is not None:
+        metric = find_metric(settings.metric, target.task)
+    paired = _paired(sides, old, columns, settings, metric=metric, group=group)
     rows = inputs.tail(TIMED_ROWS).to_dicts()
     reporter.say("compare", "timing both, row by row")
     costs = measure_costs([old, new], rows)
     saves = is_cheaper(costs[0], costs[1], settings.cheaper)
     gates = [
         suits,
-        labels_gate(_doubt(sides, old.manifest, paired.metric, settings.labels)),
+        labels_gate(_doubt(sides, old.manifest, metric, settings.labels)),
         quality_gate(paired, is_cheaper=saves, cheaper=settings.cheaper),
         slices_gate(paired),
         latency_gate(costs[0], costs[1], most=settings.latency),
@@ -240,20 +243,22 @@ def _gates(
     return tuple(gates), paired
 
 
-def _doubt(sides: Sides, champion: Manifest, metric: str, share: float) -> str:
-    target = target_of(champion)
+def _doubt(sides: Sides, champion: Manifest, metric: Metric, share: float) -> str:
     if not champion.scorecard or not share:
         return ""
-    return doubt(
-        training_scorecard(champion), target, sides.y, sides.champion,
-        metric=find_metric(metric, target.task), share=share,
-    )  # fmt: skip
+    card = training_scorecard(champion)
+    return doubt(card, target_of(champion), sides.y, sides.champion, metric=metric, share=share)
 
 
 def _paired(
-    sides: Sides, old: Model, columns: Columns, settings: CompareSettings, group: Array | None
+    sides: Sides,
+    old: Model,
+    columns: Columns,
+    settings: CompareSettings,
+    *,
+    metric: Metric,
+    group: Array | None,
 ) -> Paired:
-    metric = find_metric(settings.metric or old.manifest.metric, target_of(old.manifest).task)
     score = metric.function(sides.y, sides.champion.read_by(metric), None)
     usual = default_margins(metric, score)
     margin = usual.margin if settings.margin is None else settings.margin

@@ -21,7 +21,7 @@ from drivetrain.evaluate.scorecard import Scorecard, scorecard
 from drivetrain.lifecycle.predict import BreachCount, breach_counts
 from drivetrain.runtime.admit import Breaches, admit_target
 from drivetrain.runtime.model import Model
-from drivetrain.stats.metrics import Metric
+from drivetrain.stats.metrics import Metric, metric_of_bundle
 
 PIECE_ROWS = 20_000
 _TARGET = "\0target"  # no column of a table is called so
@@ -121,7 +121,7 @@ def evaluate(
         model.contract,
         columns,
         y,
-        metric=metric or model.manifest.metric,
+        metric=metric_of_bundle(model.manifest.metric, target.task, metric),
         constant=np.array(training_scorecard(model.manifest).constant),
         minimum_rows=chosen.minimum_rows,
         asked=asked_of(model.manifest.lineage.settings, model.manifest.classes),

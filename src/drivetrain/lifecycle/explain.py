@@ -24,7 +24,7 @@ from drivetrain.runtime.admit import admit_target
 from drivetrain.runtime.explain.quantity import quantity_of, rows_of
 from drivetrain.runtime.explain.shapley import Contributions, shapley_values
 from drivetrain.runtime.model import Model
-from drivetrain.stats.metrics import find_metric
+from drivetrain.stats.metrics import metric_of_bundle
 
 
 class ExplainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -211,7 +211,7 @@ def _explain_row(asked: _Asked, cells: dict[str, Any]) -> dict[str, Any]:
 
 def _explain_all(asked: _Asked, reporter: Reporter) -> dict[str, Any]:
     model, target, settings = asked.model, asked.target, asked.settings
-    metric = find_metric(settings.metric or model.manifest.metric, target.task)
+    metric = metric_of_bundle(model.manifest.metric, target.task, settings.metric)
     sample = asked.sample(settings.max_rows)
     y, columns = _labels(asked, sample), asked.columns(sample)
     label = settings.label

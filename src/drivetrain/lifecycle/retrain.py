@@ -272,7 +272,8 @@ def _settings(job: _Job, names: Sequence[str]) -> TrainSettings:
     plain |= {name: None for name in ("time", "group", "weight") if plain.get(name) not in names}
     plain |= {
         "target": plain.get("target") or (target.name if target else ""),
-        "task": job.manifest.task, "metric": job.manifest.metric, "name": job.manifest.name,
+        "task": job.manifest.task, "name": job.manifest.name,
+        "metric": plain.get("metric") or job.manifest.metric,
         "keep": [n for n in job.manifest.contract.names if n in names], "drop": (),
         "out": str(job.out), "overwrite": True,
         "time_limit": job.settings.time_limit, "seed": job.settings.seed,

@@ -38,7 +38,7 @@ from drivetrain.search.telling import best_of, entry_of, time_left
 from drivetrain.search.trial import Trial, read_trial
 from drivetrain.search.tuner import Tuner
 from drivetrain.search.worker import GRACE_S
-from drivetrain.stats.metrics import Metric, find_metric
+from drivetrain.stats.metrics import Metric
 
 LEAST_FIT_S = 0.2  # a fold that has less is not begun
 _NUMBERS = count(1)  # of jobs: one crew works for several searches of a run
@@ -87,7 +87,7 @@ class _Search:
 
     @property
     def _metric(self) -> Metric:
-        return find_metric(self.study.problem.metric)
+        return self.study.problem.measure
 
     def left_s(self) -> float:
         """Seconds until the search must end: later while nothing at all is fitted.

@@ -32,6 +32,7 @@ from drivetrain.core.folds import Fold, Folds
 from drivetrain.graph.archive import load_blocks, save_blocks
 from drivetrain.graph.block import Block
 from drivetrain.models.family import Link
+from drivetrain.stats.metrics import Metric, find_metric
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +42,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     classes: int  # K; 0 for a regression
     metric: str
     folds: int  # folds that models may be fitted on
+
+    @property
+    def measure(self) -> Metric:
+        """The metric that trials are scored by; what the user's own reads hangs on the task."""
+        return find_metric(self.metric, self.task)
 
 
 class FoldReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from drivetrain.models.family import Link
 from drivetrain.search.cost import cost_ns
 from drivetrain.search.recipe import Recipe
 from drivetrain.search.study import FittedFold, Study
-from drivetrain.stats.metrics import Metric, find_metric
+from drivetrain.stats.metrics import Metric
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def read_trial(study: Study, recipe: Recipe) -> Trial | None:
         judge = np.asarray(study.fold(fold.number).judge)
         prediction[judge] = answer_of(recipe, fold.report.link, np.asarray(fold.margin()))
     judged = ~np.isnan(prediction[:, 0])
-    metric = find_metric(study.problem.metric)
+    metric = study.problem.measure
     weight = None if study.weight is None else np.asarray(study.weight)[judged]
     return Trial(
         recipe=recipe,

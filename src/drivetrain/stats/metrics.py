@@ -120,6 +120,35 @@ def find_metric(metric: str | Metric, task: Task | None = None) -> Metric:
     return found
 
 
+def metric_of_bundle(name: str, task: Task, asked: str | Metric | None = None) -> Metric:
+    """Return the metric asked for, or that of a bundle, which has only its name.
+
+    Raises
+    ------
+    SettingError
+        If none was asked for and the bundle's is a function of the user's own: a bundle holds no
+        code, and what it names is not imported.
+    """
+    if asked is None and _is_own(name):
+        raise SettingError(
+            where="setting 'metric'",
+            expected=f"the function '{name}' that the bundle was trained by: it holds no code",
+            got="none",
+            remedy=f"Give --metric FILE.py:{name}, or one of {', '.join(_names(task))}.",
+            code="DT26A",
+        )
+    return find_metric(name if asked is None else asked, task)
+
+
+def usual_metric(name: str, task: Task) -> Metric:
+    """Return a bundle's metric, or the task's default where it is a function of the user's own."""
+    return find_metric(default_metric(task) if _is_own(name) else name, task)
+
+
+def _is_own(name: str) -> bool:
+    return name not in METRICS and _pinball(name) is None
+
+
 def _pinball(name: str) -> Metric | None:
     """Return the loss of any quantile: ``pinball_5`` and ``pinball_0.05`` are the 5 % quantile."""
     word, _, number = name.replace(":", "_").rpartition("_")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from drivetrain.core.errors import SettingError
+from drivetrain.search.study import Problem
 from drivetrain.stats.intervals import bootstrap_interval
-from drivetrain.stats.metrics import METRICS, find_metric, score
+from drivetrain.stats.metrics import METRICS, find_metric, metric_of_bundle, score, usual_metric
 from drivetrain.stats.own_metric import load_metric, try_metric
 
 FILE = '''
@@ -131,3 +132,17 @@ def test_all_metrics_that_are_promised_are_there() -> None:
         "auc", "log_loss", "accuracy", "balanced_accuracy", "f1", "average_precision", "brier",
         "mcc", "rmse", "mae", "mape", "rmsle", "r2", "pinball_50",
     } <= set(METRICS)  # fmt: skip
+
+
+def test_trials_of_a_regression_are_scored_by_its_values(file: str) -> None:
+    problem = Problem(task="regression", classes=0, metric=f"{file}:worst", folds=2)
+    assert problem.measure.needs == "value"
+
+
+def test_a_bundle_names_a_metric_and_no_code_of_it_is_imported(file: str) -> None:
+    with pytest.raises(SettingError, match=r"Give --metric FILE\.py:worst"):
+        metric_of_bundle("worst", "regression")
+    assert metric_of_bundle("worst", "regression", f"{file}:worst").name == "worst"
+    assert metric_of_bundle("pinball_75", "regression").name == "pinball_75"
+    assert usual_metric("worst", "regression").name == "rmse"
+    assert usual_metric("mae", "regression").name == "mae"
