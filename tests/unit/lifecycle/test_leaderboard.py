@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from drivetrain.cli.commands.leaderboard import command
@@ -54,6 +55,14 @@ def test_the_best_come_first_and_those_that_failed_last_with_their_reason(tmp_pa
     told = command.render(result)
     for words in ("better-", "1.5 s", "2.5 µs", "123", "more memory", "has not ended"):
         assert words in told
+
+
+def test_a_student_has_no_score_for_its_teacher_knew_the_labels(tmp_path: Path) -> None:
+    best = entry("lightgbm", 0.5)
+    recipe = msgspec.structs.replace(best.recipe, teacher="a1")
+    student = msgspec.structs.replace(best, key=recipe.key, recipe=recipe, score=0.1)
+    result = leaderboard(run_of(tmp_path / "bundle.run", best, student))
+    assert [row.score for row in result.trials] == [0.5, None]
 
 
 def test_of_a_run_that_has_ended_the_blend_is_shown_and_its_second_fit_left_out(

@@ -16,6 +16,8 @@ def leaderboard_rows(
 ) -> tuple[TrialRow, ...]:
     """Make the leaderboard of journalled trials; those without a score come last.
 
+    A student has none: its teacher knew the labels that would judge it (docs/decisions/0080).
+
     Parameters
     ----------
     weights
@@ -26,7 +28,7 @@ def leaderboard_rows(
             trial=key,
             family=entry.recipe.family,
             status=entry.status,
-            score=entry.score,
+            score=None if entry.recipe.teacher else entry.score,
             weight=weights.get(key, 0.0),
             fit_s=entry.seconds,
             cost_us=entry.cost_us,
