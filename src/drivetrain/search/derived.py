@@ -2,8 +2,9 @@
 
 Two columns may say together what neither says alone, nor both one after the other. For each pair
 of the columns that say most of the target, the out-of-fold means over what a feature would show are
-compared with the sum of what its two columns show by themselves. What is left over decides; then a
-trial with the chosen features has to win out of fold like any other.
+compared with the sum of what its two columns show by themselves. What is left over decides, where
+it is more than luck: the rows that tell it also judge the trial with the chosen features, which has
+to win out of fold like any other.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ MOST_NUMBERS, MOST_GROUPS = 8, 12  # columns, those that say most alone
 MOST_FEATURES = 6  # taken of numbers,
 MOST_CROSSES = 24  # and of categories: where they have many values, many pairs say more
 LEAST_GAIN = 0.003  # share of the target's variance that the two columns alone leave unexplained
+SURE = 3.0  # standard errors that a gain must be of: among hundreds of pairs, some have luck
 MOST_CLASSES = 4  # a cross is a feature for each class
 MOST_VALUES = 200  # values of a number that is taken for a category in crosses
 ROWS_TO_A_CELL = 1.5  # that a cross has on average; means of few rows stay near the mean of all
@@ -67,11 +69,11 @@ def find_derived(
     strength = {name: judge.share(prediction) for name, prediction in alone.items()}
     found = []
     for spec, codes, count in _candidates(usable, some, strength, target):
-        first, second = (alone[name] for name in spec.columns[-2:])
-        both = judge.share(judge.beside(first, second))
+        beside = judge.beside(*(alone[name] for name in spec.columns[-2:]))
+        both = judge.share(beside)
         derived = judge.predict(codes, count)
         gain = judge.share(derived) - both
-        if gain > LEAST_GAIN * max(1.0 - both, 0.0):
+        if gain > LEAST_GAIN * max(1.0 - both, 0.0) and judge.errors(derived, beside) > SURE:
             found.append(Derived(spec, gain))
     found.sort(key=lambda one: -one.gain)
     best: dict[frozenset[str], Derived] = {}
@@ -129,6 +131,13 @@ class _Judge:
     def share(self, predicted: FloatMatrix) -> float:
         """Return the share of the variance that is explained in the judged rows."""
         return explained_share(self._y[self._judged], predicted[self._judged])
+
+    def errors(self, better: FloatMatrix, than: FloatMatrix) -> float:
+        """Return by how many standard errors a prediction's squared error is the smaller one."""
+        squares = [np.sum((self._y - one) ** 2, axis=1)[self._judged] for one in (than, better)]
+        gains = squares[0] - squares[1]
+        error = np.std(gains) / np.sqrt(max(len(gains), 1))
+        return float(np.mean(gains) / error) if error > 0 else 0.0
 
 
 def _candidates(

@@ -92,3 +92,18 @@ def test_in_a_split_by_time_only_the_past_is_asked() -> None:
     y[last] = 5.0 * ((cells["town"] == "a") ^ (cells["kind"] == "w")).astype(float)[last]
     assert best(y, "plain") is not None
     assert best(y, "time") is None
+
+
+def test_of_a_target_that_hangs_on_nothing_no_pair_is_lucky_enough() -> None:
+    lucky = 0
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        cells = {f"n{i}": random.normal(size=N) for i in range(8)}
+        cells |= {f"c{i}": random.choice(np.array(list("abcdef"), object), N) for i in range(8)}
+        kinds = {name: "number" if name[0] == "n" else "category" for name in cells}
+        contract = Contract(
+            columns=tuple(Column(name=n, kind=k, distinct=6) for n, k in kinds.items())  # type: ignore[arg-type]
+        )
+        y = (random.random(N) < 0.3).astype(float)
+        lucky += len(find_derived(contract, cells, Target(y, "binary", 2), folds_of(), seed=0))
+    assert lucky <= 2
