@@ -97,9 +97,7 @@ def find_metric(metric: str | Metric, task: Task | None = None) -> Metric:
     elif is_reference(metric):
         found = load_metric(metric, task)
     else:
-        name = metric.strip().lower().replace("-", "_").replace(" ", "_")
-        name = ALIASES.get(name, name)
-        known = METRICS.get(name) or _pinball(name)
+        known = _by_name(metric)
         if known is None:
             raise SettingError(
                 where="setting 'metric'",
@@ -129,7 +127,7 @@ def metric_of_bundle(name: str, task: Task, asked: str | Metric | None = None) -
         If none was asked for and the bundle's is a function of the user's own: a bundle holds no
         code, and what it names is not imported.
     """
-    if asked is None and _is_own(name):
+    if asked is None and _by_name(name) is None:
         raise SettingError(
             where="setting 'metric'",
             expected=f"the function '{name}' that the bundle was trained by: it holds no code",
@@ -142,11 +140,13 @@ def metric_of_bundle(name: str, task: Task, asked: str | Metric | None = None) -
 
 def usual_metric(name: str, task: Task) -> Metric:
     """Return a bundle's metric, or the task's default where it is a function of the user's own."""
-    return find_metric(default_metric(task) if _is_own(name) else name, task)
+    return find_metric(default_metric(task) if _by_name(name) is None else name, task)
 
 
-def _is_own(name: str) -> bool:
-    return name not in METRICS and _pinball(name) is None
+def _by_name(name: str) -> Metric | None:
+    name = name.strip().lower().replace("-", "_").replace(" ", "_")
+    name = ALIASES.get(name, name)
+    return METRICS.get(name) or _pinball(name)
 
 
 def _pinball(name: str) -> Metric | None:

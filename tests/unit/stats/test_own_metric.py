@@ -146,3 +146,4 @@ def test_a_bundle_names_a_metric_and_no_code_of_it_is_imported(file: str) -> Non
     assert metric_of_bundle("pinball_75", "regression").name == "pinball_75"
     assert usual_metric("worst", "regression").name == "rmse"
     assert usual_metric("mae", "regression").name == "mae"
+    assert usual_metric("roc_auc", "binary").name == "auc"
