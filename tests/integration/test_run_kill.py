@@ -56,7 +56,7 @@ def test_a_run_killed_at_any_moment_keeps_its_trials_and_leaves_a_bundle_whole_o
     tmp_path: Path,
 ) -> None:
     data, out = table(tmp_path / "data.csv"), tmp_path / "bundle"
-    moments = np.random.default_rng(7).uniform(0.5, LATEST_S, KILLS)
+    moments = [1.0, *np.random.default_rng(7).uniform(0.5, LATEST_S, KILLS)]  # the first is early
     kept: dict[str, float] = {}
     kills = 0
     for moment in moments:
