@@ -16,7 +16,7 @@ from drivetrain.search.derived import find_derived
 from drivetrain.search.portfolio import Draft
 from drivetrain.search.recipe import Encoding, Recipe
 from drivetrain.search.study import Study
-from drivetrain.search.variants import Variant, by_values, by_words, explain
+from drivetrain.search.variants import Variant, by_splines, by_values, by_words, explain
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,8 @@ class Encodings:
         elif variant == "words":
             classes = rows.target.classes
             varied, told = by_words(planned, rows.contract, rows.columns, classes)
+        elif variant == "splines":
+            varied, told = by_splines(planned, rows.contract, size)
         else:
             varied = by_values(planned, rows.contract, size)
             told = explain(rows.contract, size)

@@ -28,13 +28,15 @@ from drivetrain.search.variants import Variant
 # single rows are worth their size, and on the fewest nets come before a third boosting; on many
 # rows they need the most time of all.
 _ORDER_TINY = ("lightgbm", "linear", "extra_trees", "catboost", "tabm", "mlp", "xgboost")
-_ORDER_SMALL = ("lightgbm", "linear", "catboost", "extra_trees", "mlp", "tabm", "xgboost")
-_ORDER_LARGE = ("lightgbm", "linear", "catboost", "xgboost", "extra_trees", "mlp", "tabm")
+_ORDER_SMALL = ("lightgbm", "linear", "catboost", "extra_trees", "tabm", "mlp", "xgboost")
+_ORDER_LARGE = ("lightgbm", "linear", "catboost", "xgboost", "extra_trees", "tabm", "mlp")
 TINY_ROWS, SMALL_ROWS = 5_000, 20_000
 DERIVED = ("lightgbm", "catboost")  # families tried on features of two columns
 # Families tried on transforms of the target; extra trees hardly gain from one.
-MAPPED = ("lightgbm", "linear", "catboost", "mlp", "xgboost")
+MAPPED = ("lightgbm", "linear", "catboost", "tabm", "mlp", "xgboost")
 FIRST = "lightgbm"
+LINEAR = "linear"
+BENT = (LINEAR, "tabm")  # families tried on curves of numbers as well; other nets follow TabM
 EARLY, FEW_ROWS = 2, 10_000  # defaults of the first family in the first turn, up to so many rows
 _WORDS: tuple[Variant, ...] = ("words", "values")
 _NO_WORDS: tuple[Variant, ...] = ("values",)
@@ -200,13 +202,16 @@ def _order(rows: int) -> tuple[str, ...]:
 def _with_maps(drafts: list[Draft], maps: Sequence[TargetMap]) -> list[Draft]:
     """Put each transformed target right behind the first plain trial of a family.
 
+    Linear models are so quick that they are tried on each with curves too.
+
     The very first trial stays plain: it is the one that a run of no time ends with.
     """
     found: list[Draft] = []
     for number, draft in enumerate(drafts):
         found.append(draft)
         is_first = all(earlier.family != draft.family for earlier in drafts[:number])
-        if draft.family in MAPPED and is_first:
+        is_bent = draft.family == LINEAR and draft.variant == "splines"
+        if draft.family in MAPPED and (is_first or is_bent):
             found += [replace(draft, target=one) for one in maps]
     return found
 
@@ -228,6 +233,8 @@ def _turn(
         if turn > 0 or not defaults:
             continue
         first = Draft(name, space.encoding, space.defaults[0], seed)
+        if name in BENT:
+            yield replace(first, variant="splines")
         if name == FIRST and space.encoding == "trees":
             yield from (replace(first, variant=one) for one in (_WORDS if words else _NO_WORDS))
         if number == min(1, len(spaces) - 1):

@@ -1,8 +1,9 @@
 """What the first trials settle for the drafts behind them: which target and features to learn.
 
 The first family is tried on the target itself and on each transform, on the planned features and on
-others. Where one is better by a clear margin, the other families are not tried
-on the rest: on a small machine a family that is fitted twice is another that is not fitted at all.
+others; of the nets, TabM is tried on curves of numbers. Where one is better by a clear margin, the
+other families are not tried on the rest: on a small machine a family that is fitted twice is
+another that is not fitted at all.
 On a large table each family is tried on a sample first, and only the better half on all rows.
 """
 
@@ -12,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from drivetrain.search.portfolio import FIRST, MAPPED, Draft
+from drivetrain.search.portfolio import FIRST, LINEAR, MAPPED, Draft
+from drivetrain.search.recipe import Encoding
 from drivetrain.search.target_map import TargetMap
 from drivetrain.search.trial import Trial
 from drivetrain.search.variants import Variant
@@ -20,7 +22,9 @@ from drivetrain.stats.metrics import Metric
 
 CLEAR = 0.01  # share of the error by which one must be better
 FEWEST_TO_RACE = 3  # families on a sample, for the worse half to be left out
-FOLLOWS_ITSELF = "linear"  # what a linear model gains from a transform is its own, and it is cheap
+# Whose trials settle the features of an encoding. What a linear model gains from a transform or
+# from curves is its own, and it is cheap.
+LEADS: dict[Encoding, str] = {"trees": FIRST, "linear": "tabm"}
 
 T = TypeVar("T")
 
@@ -40,22 +44,28 @@ def settled(draft: Draft, opened: Sequence[tuple[Draft, Trial]], metric: Metric)
         return draft
     if lost_on_a_sample(draft.family, opened, metric):
         return None
-    firsts = [(one, trial) for one, trial in opened if one.family == FIRST and one.sample is None]
-    firsts = [pair for pair in firsts if pair[0].parameters == firsts[0][0].parameters]
+    if draft.family == LINEAR:
+        return draft
+    firsts = _firsts(FIRST, opened)
     now = draft
-    if draft.family in MAPPED and draft.family != FOLLOWS_ITSELF:
+    if draft.family in MAPPED:
         errors = _errors([(d.target, t) for d, t in firsts if d.variant == "planned"], metric)
         target: TargetMap | None = _winner(draft.target, errors, default=None)
         if target != draft.target and draft.target is not None:
             return None
         now = replace(now, target=target)
-    if draft.encoding == "trees":
-        tried = [(d.variant, t) for d, t in firsts if d.target == firsts[0][0].target]
-        variant: Variant = _winner(draft.variant, _errors(tried, metric), default="planned")
-        if variant != draft.variant and draft.variant != "planned":
-            return None
-        now = replace(now, variant=variant)
-    return now
+    firsts = _firsts(LEADS[draft.encoding], opened)
+    tried = [(d.variant, t) for d, t in firsts if d.target == firsts[0][0].target]
+    variant: Variant = _winner(draft.variant, _errors(tried, metric), default="planned")
+    if variant != draft.variant and draft.variant != "planned":
+        return None
+    return replace(now, variant=variant)
+
+
+def _firsts(family: str, opened: Sequence[tuple[Draft, Trial]]) -> list[tuple[Draft, Trial]]:
+    """Return a family's trials with the parameters that it was tried with first."""
+    tried = [(one, trial) for one, trial in opened if one.family == family and one.sample is None]
+    return [pair for pair in tried if pair[0].parameters == tried[0][0].parameters]
 
 
 def lost_on_a_sample(family: str, opened: Sequence[tuple[Draft, Trial]], metric: Metric) -> bool:

@@ -12,7 +12,7 @@ from drivetrain.features.encoder import EncoderSpec
 from drivetrain.features.sparse_words import distinct
 from drivetrain.features.vocabulary import words_of
 
-Variant: TypeAlias = Literal["planned", "words", "values", "derived"]
+Variant: TypeAlias = Literal["planned", "words", "values", "derived", "splines"]
 
 FEW = 20  # categories that trees separate by themselves
 FEWEST_VALUES = 10
@@ -23,6 +23,11 @@ MOST_WORDY = 3  # columns
 WORD_TOPICS = 16
 SCORED = 4  # classes, each of which is a feature and a linear model
 ROWS_TO_A_VALUE = 50  # rows that a value has on average, for its mean to say something
+BENT_VALUES = 8  # different numbers from which a curve of them says more than a line
+KNOTS = ((5_000, 11), (10_000_000, 19))  # of a curve, up to so many rows
+FEWEST_KNOTS = 7
+MOST_BENT = 100  # numbers with a curve each
+CURVE_CELLS = 10_000_000  # rows x features of all curves together
 
 
 def by_values(
@@ -54,6 +59,36 @@ def explain(contract: Contract, rows: int) -> Decision:
         reason=f"Few categories as codes; exact values as target means for {names or 'no column'}. "
         "The blend keeps it only where it wins out of fold.",
     )
+
+
+def by_splines(
+    specs: tuple[EncoderSpec, ...], contract: Contract, rows: int
+) -> tuple[tuple[EncoderSpec, ...], Decision]:
+    """Vary the encoding for linear models: numbers as curves of straight pieces.
+
+    Returns
+    -------
+    tuple
+        The same encoders if there is no such column, or are too many; and what was varied.
+    """
+    bent = {column.name for column in contract.columns if _bends(column)}
+    most = next((knots for most_rows, knots in KNOTS if rows <= most_rows), KNOTS[-1][1])
+    knots = min(most, CURVE_CELLS // max(1, rows * len(bent)))
+    if knots < FEWEST_KNOTS or len(bent) > MOST_BENT:
+        bent = set()
+    varied = tuple(
+        EncoderSpec("splines", spec.columns, {"knots": knots})
+        if spec.encoder == "number" and spec.columns[0] in bent
+        else spec
+        for spec in specs
+    )
+    told = Decision(
+        subject="encoding by curves for linear models",
+        choice="tried beside the planned one",
+        reason=f"{len(bent)} numbers as curves of {knots - 1} straight pieces: what each adds may "
+        "rise, fall and level out. The blend keeps it only where it wins out of fold.",
+    )
+    return varied, told
 
 
 def by_words(
@@ -105,6 +140,10 @@ def _as_codes(spec: EncoderSpec, contract: Contract) -> EncoderSpec:
     if spec.encoder != "target" or column.kind != "category" or column.distinct > FEW:
         return spec
     return EncoderSpec("category_codes", spec.columns, {})
+
+
+def _bends(column: Column) -> bool:
+    return column.kind == "number" and column.distinct > BENT_VALUES
 
 
 def _repeats(column: Column, rows: int) -> bool:

@@ -72,6 +72,38 @@ def test_scaled_numbers_stay_within_ten_spreads(cells: list[float]) -> None:
     assert (np.abs(features) <= 10).all()
 
 
+def test_a_curve_is_the_number_and_how_far_it_is_along_each_piece() -> None:
+    fitted = _fit("splines", "number", np.arange(101.0), knots=4)
+    assert fitted.names == ("x", "x above 0", "x above 2", "x above 98")
+    assert _run(fitted, np.array([1.0, 50.0, 99.0]))[1][1:] == [1.0, 0.5, 0.0]
+    for beyond, pieces in ((np.inf, 1.0), (-np.inf, 0.0), (1e308, 1.0), (-5.0, 0.0)):
+        assert _run(fitted, np.array([beyond]))[0][1:] == [pieces] * 3
+
+
+def test_a_curve_fills_missing_with_the_median_and_flags_it() -> None:
+    fitted = _fit("splines", "number", np.array([*np.arange(101.0), np.nan]), knots=4)
+    missing, median = _run(fitted, np.array([np.nan, 50.0]))
+    assert missing == [*median[:-1], 1.0]
+
+
+def test_a_line_through_the_pieces_is_the_number_within_training() -> None:
+    cells = np.random.default_rng(0).lognormal(size=500)
+    fitted = _fit("splines", "number", cells)
+    pieces = run_encoder(fitted, {"x": cells})[:, 1:]
+    knots = [float(name.split()[-1]) for name in fitted.names[1:]]
+    lengths = np.diff([*knots, cells.max()])
+    assert pieces @ lengths + cells.min() == pytest.approx(cells, rel=1e-4)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=40))
+def test_curves_are_finite_and_their_pieces_between_0_and_1(cells: list[float]) -> None:
+    fitted = _fit("splines", "number", np.array(cells))
+    features = run_encoder(fitted, {"x": np.array([*cells, np.nan, np.inf, 0.0])})
+    assert (np.abs(features) <= 10).all()
+    assert ((features[:, 1:] >= 0) & (features[:, 1:] <= 1)).all()
+
+
 def test_a_boolean_is_nan_or_filled_with_the_share_of_true() -> None:
     cells = np.array([1.0, 1.0, 0.0, 1.0, np.nan])
     assert np.isnan(_run(_fit("boolean", "boolean", cells), np.array([np.nan]))[0][0])

@@ -60,6 +60,16 @@ def test_linear_models_are_always_tried_on_both_targets() -> None:
     assert settled(linear, trials, RMSE) == linear
 
 
+def test_nets_learn_curves_of_numbers_where_tabm_does_better_on_them() -> None:
+    tabm = Draft("tabm", "linear", {}, seed=0)
+    mlp, curves = replace(tabm, family="mlp"), replace(tabm, variant="splines")
+    won = [tried(FIRST, 9.0), tried(tabm, 10.0), tried(curves, 9.0)]
+    lost = [tried(FIRST, 9.0), tried(tabm, 9.0), tried(curves, 10.0)]
+    assert settled(mlp, won, RMSE) == replace(mlp, variant="splines")
+    assert settled(mlp, lost, RMSE) == mlp
+    assert settled(replace(curves, family="linear"), lost, RMSE) is not None
+
+
 def raced(family: str, score: float) -> tuple[Draft, Trial]:
     return tried(replace(PLAIN, family=family, sample=100), score)
 

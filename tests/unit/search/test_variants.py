@@ -2,7 +2,7 @@ import numpy as np
 
 from drivetrain.core.contract import Column, Contract
 from drivetrain.features.encoder import EncoderSpec
-from drivetrain.search.variants import by_values, by_words, explain
+from drivetrain.search.variants import MOST_BENT, by_splines, by_values, by_words, explain
 
 CONTRACT = Contract(
     columns=(
@@ -53,3 +53,30 @@ def test_names_that_share_words_are_read_as_texts_too() -> None:
     ]
     assert "'job'" in told.reason
     assert "'code'" not in told.reason
+
+
+def test_numbers_of_many_values_are_bent_for_linear_models() -> None:
+    varied, told = by_splines(PLANNED, CONTRACT, rows=1_000)
+    assert [(spec.encoder, spec.parameters) for spec in varied[:3]] == [
+        ("splines", {"knots": 11})
+    ] * 3
+    assert varied[3:] == PLANNED[3:]
+    assert "3 numbers as curves of 10 straight pieces" in told.reason
+    flags = Contract(columns=(Column(name="gain", kind="number", distinct=2),))
+    assert by_splines(PLANNED[:1], flags, rows=1_000)[0] == PLANNED[:1]
+
+
+def test_curves_have_more_pieces_on_more_rows_and_fewer_where_there_is_no_room() -> None:
+    def knots(rows: int) -> list[object]:
+        return [spec.parameters.get("knots") for spec in by_splines(PLANNED, CONTRACT, rows)[0][:3]]
+
+    assert knots(100_000) == [19] * 3
+    assert knots(400_000) == [8] * 3
+    assert knots(1_000_000) == [None] * 3
+
+
+def test_a_wide_table_has_no_curves() -> None:
+    names = [f"x{number}" for number in range(MOST_BENT + 1)]
+    wide = Contract(columns=tuple(Column(name=one, kind="number", distinct=99) for one in names))
+    planned = tuple(EncoderSpec("number", (one,), {"scale": True}) for one in names)
+    assert by_splines(planned, wide, rows=300)[0] == planned

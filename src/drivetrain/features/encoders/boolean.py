@@ -51,7 +51,7 @@ class BooleanEncoder:
             return FittedEncoder((Number(column.name, "features"),), (column.name,))
         share = float(seen.mean()) if len(seen) else 0.5
         block = Number(column.name, "features", fill=share)
-        return with_missing_flag(block, column, has_missing=len(seen) < len(values))
+        return with_missing_flag([block], column, has_missing=len(seen) < len(values))
 
 
 encoder = BooleanEncoder()

@@ -59,16 +59,21 @@ class NumberEncoder:
         if not options.scale:
             block = Number(column.name, "features", center=_center_if_wide(finite))
             return FittedEncoder((block,), (column.name,))
-        block = Number(
-            column.name,
-            "features",
-            center=_median(finite),
-            scale=1.0 / spread(finite),
-            low=-CLIP,
-            high=CLIP,
-            fill=0.0,
-        )
-        return with_missing_flag(block, column, has_missing=bool(np.isnan(values).any()))
+        has_missing = bool(np.isnan(values).any())
+        return with_missing_flag([scaled(column.name, finite)], column, has_missing=has_missing)
+
+
+def scaled(column: str, finite: FloatVector) -> Number:
+    """Return the block that centres and scales a column by its finite numbers."""
+    return Number(
+        column,
+        "features",
+        center=middle(finite),
+        scale=1.0 / spread(finite),
+        low=-CLIP,
+        high=CLIP,
+        fill=0.0,
+    )
 
 
 def spread(finite: FloatVector) -> float:
@@ -87,7 +92,8 @@ def spread(finite: FloatVector) -> float:
     return 1.0
 
 
-def _median(finite: FloatVector) -> float:
+def middle(finite: FloatVector) -> float:
+    """Return the median, or 0 of no numbers."""
     if not len(finite):
         return 0.0
     # The lower middle, never a mean of two: a sum of two huge numbers overflows.
@@ -97,7 +103,7 @@ def _median(finite: FloatVector) -> float:
 def _center_if_wide(finite: FloatVector) -> float:
     different = np.unique(finite)
     with np.errstate(over="ignore"):
-        center = _median(finite)
+        center = middle(finite)
         plain = len(np.unique(different.astype(np.float32)))
         centred = len(np.unique((different - center).astype(np.float32)))
     is_wide = plain < (1.0 - MERGED_SHARE) * len(different) and centred > plain
