@@ -7,6 +7,7 @@ serving alike.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -105,3 +106,17 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def names(self) -> tuple[str, ...]:
         """Names of the input columns, in order."""
         return tuple(column.name for column in self.columns)
+
+
+UNNAMED = "Unnamed: "
+
+
+def named(names: Sequence[str]) -> list[str]:
+    """Give columns without a name, such as an index that was written, the one that pandas does.
+
+    Examples
+    --------
+    >>> named(["", "age"])
+    ['Unnamed: 0', 'age']
+    """
+    return [name if name.strip() else f"{UNNAMED}{place}" for place, name in enumerate(names)]

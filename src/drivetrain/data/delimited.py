@@ -7,6 +7,7 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
+from drivetrain.core.contract import named
 from drivetrain.core.errors import DataError
 from drivetrain.data.read import empty, refuse_duplicate_names
 
@@ -103,8 +104,7 @@ def header(text: str, delimiter: str, source: str) -> list[str]:
     if "" in (name.strip() for name in names):
         if len(names) == 1:
             raise empty(source, "blank lines only")
-        # An index that pandas wrote has no name.
-        names = [name if name.strip() else f"column_{at}" for at, name in enumerate(names, start=1)]
+        names = named(names)
     refuse_duplicate_names(names, source)
     return names
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drivetrain.core.contract import named
 from drivetrain.core.errors import DataError
 from drivetrain.data.read import refuse_duplicate_names
 
@@ -165,7 +166,11 @@ def _nested(name: str, source: str) -> DataError:
 
 
 def with_plain_types(frame: pl.DataFrame, source: str) -> pl.DataFrame:
-    """Cast the types that nothing further down reads: categoricals, decimals, wide integers."""
+    """Cast the types that nothing further down reads: categoricals, decimals, wide integers.
+
+    Columns without a name get one.
+    """
+    frame = frame.rename(dict(zip(frame.columns, named(frame.columns), strict=True)))
     return frame.with_columns([_with_plain_type(column, source) for column in frame.iter_columns()])
 
 

@@ -203,6 +203,12 @@ def test_ids_and_counters_are_named_and_measures_are_not() -> None:
     assert findings(frame, "id_like") == []
 
 
+def test_an_index_that_was_written_along_is_no_input_unless_it_is_kept() -> None:
+    frame = clean_table().select(pl.int_range(ROWS).alias(""), pl.all())
+    assert check(frame, "y").left_out == ("Unnamed: 0",)
+    assert check(frame, "y", keep=("Unnamed: 0",)).left_out == ()
+
+
 def test_duplicate_rows_are_counted_ids_aside() -> None:
     frame = pl.concat([clean_table(), clean_table().head(100)])
     (found,) = findings(frame.with_columns(id=pl.int_range(ROWS + 100)), "duplicate_rows")

@@ -55,9 +55,10 @@ def test_blank_lines_are_no_rows_and_empty_cells_stay_cells(tmp_path: Path) -> N
     assert rows_of(table) == [("1", ""), ("", ""), ("2", "3")]
 
 
-def test_an_unnamed_index_column_gets_a_name(tmp_path: Path) -> None:
-    table = read_table(write(tmp_path, "a.csv", ",b\n0,x\n"))
-    assert table.frame.columns == ["column_1", "b"]
+def test_an_index_without_a_name_is_called_alike_whoever_reads_the_file(tmp_path: Path) -> None:
+    file = write(tmp_path, "a.csv", ",b\n0,x\n")
+    for source in (file, pl.read_csv(file), pl.scan_csv(file), pd.read_csv(file)):
+        assert read_table(source).frame.columns == ["Unnamed: 0", "b"]
 
 
 def test_gzip_and_tsv_are_read(tmp_path: Path) -> None:

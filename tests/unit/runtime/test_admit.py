@@ -185,3 +185,10 @@ def test_a_targets_cells_become_class_numbers_or_values() -> None:
         with pytest.raises(DataError) as refused:
             admit_target(target, cells)
         assert said in str(refused.value)
+
+
+def test_a_column_without_a_name_is_called_alike_in_frames_and_tables() -> None:
+    contract = Contract(columns=(Column(name="Unnamed: 0", kind="number"),))
+    frame = pl.DataFrame({"": [1.0, 2.0]})
+    for source in (frame, frame.to_arrow(), pd.DataFrame({"Unnamed: 0": [1.0, 2.0]})):
+        assert admit(contract, source).columns["Unnamed: 0"].tolist() == [1.0, 2.0]

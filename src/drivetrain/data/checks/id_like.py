@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drivetrain.core.arrays import FloatVector
+from drivetrain.core.contract import UNNAMED
 from drivetrain.core.findings import Finding
 from drivetrain.data.check import CheckContext
 
@@ -52,14 +53,19 @@ def _what_number(
 
 
 def _finding(name: str, share: float, what: str) -> Finding:
+    """Return the finding; a column without a name is an index that was written along."""
+    is_index = name.startswith(UNNAMED)
     return Finding(
         check="id_like",
         where=f"column '{name}'",
         what=what,
         severity="warning",
         evidence={"distinct_share": round(share, 4)},
-        remedy=f"Drop it unless new rows have the same values: --drop {name}",
+        remedy="Write the table without its index."
+        if is_index
+        else f"Drop it unless new rows have the same values: --drop {name}",
         columns=(name,),
+        leaves_out=is_index,
     )
 
 

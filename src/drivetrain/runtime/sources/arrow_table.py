@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from drivetrain.core.arrays import Mask
-from drivetrain.core.contract import Contract
+from drivetrain.core.contract import Contract, named
 from drivetrain.runtime.cells import micros_of_array
 from drivetrain.runtime.forms import Cells, Numbers, Things, Times
 from drivetrain.runtime.sources.source import Source, check_names
@@ -22,12 +22,13 @@ def read(table: Any, contract: Contract) -> Source | None:
     """Read the Contract's columns of a Table or RecordBatch; None for any other Arrow object."""
     if not hasattr(table, "column_names"):
         return None
-    names = list(table.column_names)
-    check_names(names)
+    check_names(table.column_names)
+    names = named(table.column_names)
     wanted = set(contract.names)
+    places = [place for place, name in enumerate(names) if name in wanted]
     return Source(
         rows=table.num_rows,
-        cells={name: cells_of(table.column(name)) for name in names if name in wanted},
+        cells={names[place]: cells_of(table.column(place)) for place in places},
         extra={name: table.num_rows for name in names if name not in wanted},
     )
 

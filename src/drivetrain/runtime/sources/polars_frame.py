@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from drivetrain.core.arrays import Array, Mask
-from drivetrain.core.contract import Contract
+from drivetrain.core.contract import Contract, named
 from drivetrain.runtime.cells import micros_of_array
 from drivetrain.runtime.forms import Cells, Matrix, Numbers, Things, Times
 from drivetrain.runtime.sources.source import Source
@@ -24,11 +24,12 @@ def read(frame: Any, contract: Contract) -> Source | None:
     """Read the Contract's columns of a DataFrame; None for any other object of Polars."""
     if type(frame).__name__ != "DataFrame":
         return None
-    names = frame.columns
+    names = named(frame.columns)
     wanted = set(contract.names)
+    columns = zip(names, frame.iter_columns(), strict=True)
     return Source(
         rows=frame.height,
-        cells={name: cells_of(frame.get_column(name)) for name in names if name in wanted},
+        cells={name: cells_of(column) for name, column in columns if name in wanted},
         extra={name: frame.height for name in names if name not in wanted},
     )
 
