@@ -218,7 +218,7 @@ def _decimals(sample: pl.Series, missing: frozenset[str]) -> FloatVector | None:
 
 
 def _distinct(sample: pl.Series) -> dict[str, int]:
-    table = sample.drop_nulls().value_counts()
+    table = sample.drop_nulls().alias("cell").value_counts(name="rows")
     return dict(zip(table.to_series(0).to_list(), table.to_series(1).to_list(), strict=True))
 
 

@@ -62,7 +62,7 @@ def holdout_rows(
     Raises
     ------
     DataError
-        If there are fewer than two rows, groups or times.
+        If there are fewer than two rows, groups or times, or every class has one row.
     SettingError
         If ``share`` is out of its range, or both ``group`` and ``time`` are given.
     """
@@ -85,6 +85,14 @@ def holdout_rows(
         held = _held_groups(y, task, group, share, generator)
     else:
         held = _held_rows(y, task, share, generator)
+    if not held.any():
+        raise DataError(
+            where="split",
+            expected="a class of two rows or more: one to learn from, one to judge by",
+            got=f"{rows} classes of one row each",
+            remedy="Name the target that is meant, or give more rows.",
+            code="DT2CP",
+        )
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 

@@ -146,7 +146,7 @@ def _counted(cells: pl.Series, missing_values: tuple[str, ...]) -> Counter[str]:
     if cells.dtype.is_nested() or cells.dtype == pl.Binary:
         got = f"cells of type {cells.dtype}"
         raise _unfit(cells.name, "numbers, texts or booleans", got, "DT266")
-    table = cells.value_counts()
+    table = cells.alias("cell").value_counts(name="rows")  # a column may be called 'count'
     counts: Counter[str] = Counter()
     for cell, count in zip(table.to_series(0).to_list(), table.to_series(1).to_list(), strict=True):
         text = _text(cell)

@@ -263,6 +263,16 @@ def test_a_target_of_no_use_is_one_line(
     assert "target 'y'" in caught.value.line()
 
 
+@pytest.mark.parametrize("name", ["count", "counts", "index", "literal", "len", "cell", "rows"])
+def test_a_column_may_have_any_name(name: str) -> None:
+    frame = pl.DataFrame({name: ["a", "b", "a"], "y": ["1", "2", "1"]})
+    contract, _ = infer_contract(read_table(frame), "y")
+    assert contract.names == (name,)
+    contract, _ = infer_contract(read_table(frame), name)
+    assert contract.target is not None
+    assert contract.target.classes == ("a", "b")
+
+
 def test_an_unknown_column_is_answered_with_the_nearest_name() -> None:
     table = read_table(pl.DataFrame({"age": [1, 2], "Income": [1, 2]}))
     with pytest.raises(DataError, match="Did you mean 'Income'"):

@@ -78,7 +78,7 @@ def test_nothing_is_fitted_on_its_future(times: list[int], k: int) -> None:
 def test_a_holdout_leaves_every_class_in_training(
     labels: list[int], share: float, seed: int
 ) -> None:
-    y = np.array(labels, dtype=np.float64)
+    y = np.array([*labels, labels[0]], dtype=np.float64)
     train, held = holdout_rows(y, "multiclass", share=share, seed=seed)
     assert sorted([*train, *held]) == list(range(len(y)))
     assert set(y[train]) == set(y)
@@ -128,6 +128,8 @@ def test_what_cannot_be_split_is_refused() -> None:
         holdout_rows(np.zeros(1), "regression", seed=0)
     with pytest.raises(DataError, match="at least 2 rows"):
         make_folds(np.zeros(1), "binary", k=2, seed=0)
+    with pytest.raises(DataError, match="10 classes of one row each"):
+        holdout_rows(np.arange(10.0), "multiclass", seed=0)
     with pytest.raises(DataError, match="at least 2 groups"):
         holdout_rows(y, "regression", group=y, seed=0)
     with pytest.raises(DataError, match="at least 2 different times"):
