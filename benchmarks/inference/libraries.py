@@ -197,7 +197,7 @@ def extra_trees_pair(frame: pd.DataFrame, y: Any, *, trees: int, threads: int) -
     """scikit-learn's extra trees, a tenth as many, of up to 255 leaves."""
     from sklearn.ensemble import ExtraTreesClassifier
 
-    from drivetrain.models.families.extra_trees import FittedExtraTrees
+    from drivetrain.models.forest import FittedForest
 
     transformer, encoders = coded(frame)
     estimator = ExtraTreesClassifier(
@@ -209,7 +209,7 @@ def extra_trees_pair(frame: pd.DataFrame, y: Any, *, trees: int, threads: int) -
     contract = contract_of(frame, tuple(estimator.classes_))
     # its classes are texts here: the blocks want their numbers
     texts, estimator.classes_ = estimator.classes_, np.arange(2)
-    blocks = FittedExtraTrees(estimator, 2).blocks()
+    blocks = FittedForest(estimator, 2).blocks()
     estimator.classes_ = texts
     return Pair(
         "scikit-learn extra trees", matrix, estimator.predict_proba,

@@ -27,10 +27,13 @@ from drivetrain.search.variants import Variant
 # By accuracy per second of fitting, on the sets of benchmarks/accuracy. On few rows trees of
 # single rows are worth their size, and on the fewest nets come before a third boosting; on many
 # rows they need the most time of all.
-_ORDER_TINY = ("lightgbm", "linear", "extra_trees", "catboost", "tabm", "mlp", "xgboost")
+_ORDER_TINY = (
+    "lightgbm", "linear", "random_forest", "extra_trees", "catboost", "tabm", "mlp", "xgboost",
+)  # fmt: skip
 _ORDER_SMALL = ("lightgbm", "linear", "catboost", "extra_trees", "tabm", "mlp", "xgboost")
 _ORDER_LARGE = ("lightgbm", "linear", "catboost", "xgboost", "extra_trees", "tabm", "mlp")
 TINY_ROWS, SMALL_ROWS = 5_000, 20_000
+FOR_TINY = ("random_forest",)  # on more rows boosting is better, and a forest large
 DERIVED = ("lightgbm", "catboost")  # families tried on features of two columns
 # Families tried on transforms of the target; extra trees hardly gain from one.
 MAPPED = ("lightgbm", "linear", "catboost", "tabm", "mlp", "xgboost")
@@ -169,7 +172,7 @@ def plan_portfolio(
         except MissingLibraryError as error:
             decisions.append(_absent(name, error))
             continue
-        if task in family.tasks:
+        if task in family.tasks and (name not in FOR_TINY or shape.rows <= TINY_ROWS):
             spaces.append((name, family.space(task, shape)))
     rounds = max((len(space.defaults) for _, space in spaces), default=0)
     early = EARLY if shape.rows <= FEW_ROWS else 1

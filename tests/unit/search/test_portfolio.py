@@ -98,6 +98,12 @@ def test_families_race_on_a_sample_of_a_large_table_behind_the_first_on_all_rows
     assert drafts(300, 20_000)[0][2] is None
 
 
+def test_a_random_forest_is_tried_on_few_rows_only() -> None:
+    folder = Folder(random_forest=Kind("trees", {"trees": 100}))
+    assert plan_portfolio(folder, "binary", Shape(1_000, 10, 2), seed=0).drafts  # type: ignore[arg-type]
+    assert not plan_portfolio(folder, "binary", Shape(10_000, 10, 2), seed=0).drafts  # type: ignore[arg-type]
+
+
 def test_an_absent_library_is_a_decision_that_says_what_to_install() -> None:
     decisions = plan_portfolio(FOLDER, "binary", Shape(10, 2, 2), seed=0).decisions  # type: ignore[arg-type]
     (decision,) = decisions

@@ -71,12 +71,12 @@ class ScikitLearnFamily:
         own = np.array(X)  # some estimators write to what they are given
         estimator.fit(own, y.astype(np.int64) if task != "regression" else y, **more)
         if _is_forest(estimator):
-            from drivetrain.models.families.extra_trees import FittedExtraTrees
+            from drivetrain.models.forest import FittedForest
 
             count = 0 if task == "regression" else max(classes, 2)
             _set(estimator, n_jobs=None)
             details = {"trees": len(estimator.estimators_)}
-            return FittedExtraTrees(estimator, count, 0.0, details=details)
+            return FittedForest(estimator, count, 0.0, details=details)
         return FittedEstimator(estimator, task, classes, X.shape[1])
 
     def _made(self, parameters: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Extra trees: what the conformance suite of all families does not ask."""
+"""Forests: what the conformance suite of all families does not ask."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 
 from drivetrain.core.contract import Task
-from drivetrain.models.families.extra_trees import family
+from drivetrain.models.families import extra_trees, random_forest
 from drivetrain.models.family import Budget
+from drivetrain.models.forest import Forests
 from drivetrain.stats.metrics import find_metric
 
 
 @pytest.mark.parametrize("classes", [2, 4])
-def test_no_class_is_impossible(classes: int) -> None:
+@pytest.mark.parametrize(
+    "family", [extra_trees.family, random_forest.family], ids=lambda one: one.name
+)
+def test_no_class_is_impossible(family: Forests, classes: int) -> None:
     random = np.random.default_rng(0)
     X = random.normal(size=(2_000, 5)).astype(np.float32)
     score = X[:, 0] + random.normal(size=len(X))
