@@ -36,6 +36,8 @@ from drivetrain.stats.mixture import mixture
 # One row in a batch may cost this much in models, on one core: with encoders and the reading of
 # cells, two cores serve 100,000, 60,000 or 22,000 rows a second.
 TIERS_NS = (65_000.0, 25_000.0, 11_000.0)
+HALVES = (0.5, 0.25)  # of the full ensemble's cost, where that is
+DEARER = 1.2  # times the dearest tier
 FORESTS = 2  # folds' worth of trees in a forest of all rows, which replaces one for each fold
 OF_A_FAMILY = 3  # trials of each family that are looked at, the best ones,
 MOST_CANDIDATES = 20  # and in all
@@ -119,6 +121,10 @@ def blends_of(pool: Pool) -> list[tuple[str, Blend, dict[str, int]]]:
     full = best(most_ns=float("inf"))
     fewer = smaller_blends(full, table)
     named = [("full ensemble", full, float("inf"))]
+    whole_ns = sum(one.cost_ns for one in pool.candidates if one.key in full.weights)
+    parts = [share * whole_ns for share in HALVES]
+    dear = [most_ns for most_ns in parts if most_ns > DEARER * TIERS_NS[0]]
+    named += [(f"full ensemble at {one / 1000:.0f} µs a row", full, one) for one in dear]
     for most_ns in TIERS_NS:
         told = f"{most_ns / 1000:.0f} µs a row"
         named.append((f"full ensemble at {told}", full, most_ns))
