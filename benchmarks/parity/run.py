@@ -6,7 +6,7 @@ A sample of each tabular, text and drift set is read, checked and split as ``tra
 family is fitted on it for a moment, every encoder on some columns of each kind it takes, and the
 graph is proved by what ships models: features bit for bit, each model beside its own thresholds,
 the whole graph, rows alone, on held-out and adversarial rows. Printed are the largest differences
-(of probabilities, or relative to the target's size); ``all six`` is a blend of the families. What
+(of probabilities, or relative to the target's size); ``together`` is a blend of the families. What
 differs beyond the tolerance is printed in words, and the exit status is 1.
 """
 
@@ -40,7 +40,7 @@ from drivetrain.features.encode import ENCODERS
 from drivetrain.graph.program import Member, Program, lower_with_places
 from drivetrain.search.fit import FAMILIES
 
-TOGETHER = "all six"
+TOGETHER = "together"
 
 
 @dataclass
@@ -124,13 +124,13 @@ def shown(value: float | None) -> str:
 def tables(found: Found) -> str:
     """Return the two tables and what was refused."""
     names = [*FAMILIES.names(), TOGETHER]
-    lines = [f"{'set':24}" + "".join(f"{name:>13}" for name in names)]
+    lines = [f"{'set':24}" + "".join(f"{name:>15}" for name in names)]
     for one, row in found.families.items():
-        lines.append(f"{one:24}" + "".join(f"{shown(row.get(name)):>13}" for name in names))
+        lines.append(f"{one:24}" + "".join(f"{shown(row.get(name)):>15}" for name in names))
     worst = {name: max((r.get(name, 0.0) for r in found.families.values()), default=0.0)
              for name in names}  # fmt: skip
-    lines.append(f"{'worst':24}" + "".join(f"{shown(worst[name]):>13}" for name in names))
-    lines += ["", f"{'encoder':24}{'sets':>6}{'worst':>13}  on"]
+    lines.append(f"{'worst':24}" + "".join(f"{shown(worst[name]):>15}" for name in names))
+    lines += ["", f"{'encoder':24}{'sets':>6}{'worst':>15}  on"]
     for encoder, row in found.encoders.items():
         on = max(row, key=lambda name: row[name])
         lines.append(f"{encoder:24}{len(row):>6}{shown(row[on]):>13}  {on}")
