@@ -130,7 +130,7 @@ def tables(found: Found) -> str:
     worst = {name: max((r.get(name, 0.0) for r in found.families.values()), default=0.0)
              for name in names}  # fmt: skip
     lines.append(f"{'worst':24}" + "".join(f"{shown(worst[name]):>15}" for name in names))
-    lines += ["", f"{'encoder':24}{'sets':>6}{'worst':>15}  on"]
+    lines += ["", f"{'encoder':24}{'sets':>6}{'worst':>13}  on"]
     for encoder, row in found.encoders.items():
         on = max(row, key=lambda name: row[name])
         lines.append(f"{encoder:24}{len(row):>6}{shown(row[on]):>13}  {on}")

@@ -8,6 +8,7 @@ serving alike.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, count
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -118,5 +119,16 @@ def named(names: Sequence[str]) -> list[str]:
     --------
     >>> named(["", "age"])
     ['Unnamed: 0', 'age']
+    >>> named(["", "Unnamed: 0"])  # a table that was written twice
+    ['Unnamed: 0.1', 'Unnamed: 0']
     """
-    return [name if name.strip() else f"{UNNAMED}{place}" for place, name in enumerate(names)]
+    taken = set(names)
+    found = []
+    for place, name in enumerate(names):
+        if not name.strip():
+            plain = f"{UNNAMED}{place}"
+            others = (f"{plain}.{number}" for number in count(1))
+            name = next(one for one in chain([plain], others) if one not in taken)
+            taken.add(name)
+        found.append(name)
+    return found

@@ -85,14 +85,6 @@ def holdout_rows(
         held = _held_groups(y, task, group, share, generator)
     else:
         held = _held_rows(y, task, share, generator)
-    if not held.any():
-        raise DataError(
-            where="split",
-            expected="a class of two rows or more: one to learn from, one to judge by",
-            got=f"{rows} classes of one row each",
-            remedy="Name the target that is meant, or give more rows.",
-            code="DT2CP",
-        )
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
@@ -211,6 +203,14 @@ def _held_rows(y: FloatVector, task: Task, share: float, generator: np.random.Ge
         held[generator.permutation(rows)[:wanted]] = True
         return held
     _, number, counts = np.unique(y, return_inverse=True, return_counts=True)
+    if counts.max() == 1:
+        raise DataError(
+            where="split",
+            expected="a class of two rows or more: one to learn from, one to judge by",
+            got=f"{rows} classes of one row each",
+            remedy="Name the target that is meant, or give more rows.",
+            code="DT2CP",
+        )
     take = _apportioned(counts, wanted)
     for label in range(len(counts)):
         of_class = generator.permutation(np.flatnonzero(number == label))

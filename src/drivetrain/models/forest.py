@@ -81,8 +81,8 @@ class Forests:
     name: str
     kinds: tuple[str, str]
     first: Callable[[Task, Shape], Parameters]
-    tasks: tuple[Task, ...] = ("binary", "multiclass", "regression")
-    libraries: tuple[str, ...] = ("sklearn.ensemble",)
+    tasks: tuple[Task, ...] = field(default=("binary", "multiclass", "regression"), init=False)
+    libraries: tuple[str, ...] = field(default=("sklearn.ensemble",), init=False)
 
     def space(self, task: Task, shape: Shape) -> Space:
         """Return one default, its leaves the larger the more rows there are."""

@@ -24,8 +24,8 @@ WORD_TOPICS = 16
 SCORED = 4  # classes, each of which is a feature and a linear model
 ROWS_TO_A_VALUE = 50  # rows that a value has on average, for its mean to say something
 BENT_VALUES = 8  # different numbers from which a curve of them says more than a line
-KNOTS = ((5_000, 11), (10_000_000, 19))  # of a curve, up to so many rows
-FEWEST_KNOTS = 7
+FEWEST_KNOTS, FEW_KNOTS, MOST_KNOTS = 7, 11, 19  # of a curve
+FEW_ROWS = 5_000  # up to which curves have few
 MOST_BENT = 100  # numbers with a curve each
 CURVE_CELLS = 10_000_000  # rows x features of all curves together
 
@@ -72,7 +72,7 @@ def by_splines(
         The same encoders if there is no such column, or are too many; and what was varied.
     """
     bent = {column.name for column in contract.columns if _bends(column)}
-    most = next((knots for most_rows, knots in KNOTS if rows <= most_rows), KNOTS[-1][1])
+    most = FEW_KNOTS if rows <= FEW_ROWS else MOST_KNOTS
     knots = min(most, CURVE_CELLS // max(1, rows * len(bent)))
     if knots < FEWEST_KNOTS or len(bent) > MOST_BENT:
         bent = set()

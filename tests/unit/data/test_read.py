@@ -59,6 +59,9 @@ def test_an_index_without_a_name_is_called_alike_whoever_reads_the_file(tmp_path
     file = write(tmp_path, "a.csv", ",b\n0,x\n")
     for source in (file, pl.read_csv(file), pl.scan_csv(file), pd.read_csv(file)):
         assert read_table(source).frame.columns == ["Unnamed: 0", "b"]
+    twice = write(tmp_path, "b.csv", ",Unnamed: 0,b\n0,0,x\n")
+    for source in (twice, pl.read_csv(twice), pd.read_csv(twice)):
+        assert read_table(source).frame.columns == ["Unnamed: 0.1", "Unnamed: 0", "b"]
 
 
 def test_gzip_and_tsv_are_read(tmp_path: Path) -> None:
